@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# stats.awk: functions for the programs that load it with a -f of its own:
+# sorting, quantiles, a portable random generator and the bootstrap. Every awk
+# gives the same numbers for the same seed, because the generator is ours.
+
+# sort_num: sort a[1..n] ascending as numbers (heap sort).
+function sort_num(a, n,    i, t) {
+	for (i = int(n / 2); i >= 1; i--)
+		sift_down(a, i, n)
+	for (i = n; i > 1; i--) {
+		t = a[1]; a[1] = a[i]; a[i] = t
+		sift_down(a, 1, i - 1)
+	}
+}
+
+# sift_down: restore the heap order of a[1..n] below i.
+function sift_down(a, i, n,    c, t) {
+	t = a[i]
+	while ((c = 2 * i) <= n) {
+		if (c < n && a[c + 1] + 0 > a[c] + 0)
+			c++
+		if (a[c] + 0 <= t + 0)
+			break
+		a[i] = a[c]
+		i = c
+	}
+	a[i] = t
+}
+
+# quantile: the p-quantile of the sorted a[1..n], linear between the ranks
+# (R's type 7): quantile of 1 2 3 4 at 0.25 is 1.75.
+function quantile(a, n, p,    h, k) {
+	h = (n - 1) * p + 1
+	k = int(h)
+	if (k >= n)
+		return a[n] + 0
+	return a[k] + (h - k) * (a[k + 1] - a[k])
+}
+
+# rand_seed: start the generator. Seeds that are close give unrelated streams
+# only after some steps, hence the warm-up.
+function rand_seed(s,    i) {
+	RAND_STATE = s % 2147483646
+	if (RAND_STATE < 0)
+		RAND_STATE += 2147483646
+	RAND_STATE += 1
+	for (i = 0; i < 16; i++)
+		rand_next()
+}
+
+# rand_next: the next number in (0, 1): Park and Miller's minimal generator; its
+# products stay below 2^53, so they are exact in awk's doubles.
+function rand_next() {
+	RAND_STATE = (RAND_STATE * 48271) % 2147483647
+	return RAND_STATE / 2147483647
+}
+
+# rand_int: a random whole number in 1..n.
+function rand_int(n) {
+	return int(rand_next() * n) + 1
+}
+
+# shuffle: put a[1..n] in random order (Fisher and Yates).
+function shuffle(a, n,    i, j, t) {
+	for (i = n; i > 1; i--) {
+		j = rand_int(i)
+		t = a[i]; a[i] = a[j]; a[j] = t
+	}
+}
+
+# bootstrap_median: the interval that holds the middle 95 % of the medians of
+# `draws` resamples of a[1..n]; the answer is in BOOT_LO and BOOT_HI.
+function bootstrap_median(a, n, draws,    i, j, re, med) {
+	for (i = 1; i <= draws; i++) {
+		for (j = 1; j <= n; j++)
+			re[j] = a[rand_int(n)]
+		sort_num(re, n)
+		med[i] = quantile(re, n, 0.5)
+	}
+	sort_num(med, draws)
+	BOOT_LO = quantile(med, draws, 0.025)
+	BOOT_HI = quantile(med, draws, 0.975)
+}
