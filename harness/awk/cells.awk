@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# cells.awk: make one row of cells.tsv out of the raw data of each cell. Files, in this order:
+#
+#	meta.tsv   from cell.jq
+#	fio.tsv    from fio.jq
+#	DIR/run.txt DIR/storage.txt DIR/cpu.txt ...
+#
+# A cell whose requests do not add up, or during which a kernel complained, gets the
+# status "failed" and the reason; it takes no part in any other table.
+#
+# Windows: counters of the ring run from `prep` (nothing else uses the disk between then and
+# the first request) to `end`; context switches and CPU time from `begin` to `end`.
+
+BEGIN {
+	FS = OFS = "\t"
+	print "testbed", "block", "rep", "order", "front", "back", "data", "backing", "rw", "bs", "qd", \
+		"jobs", "status", "reason", "boot", "cell", "ios", "runtime_ms", "iops", "mib_per_s", \
+		"lat_mean_us", "lat_p50_us", "lat_p99_us", \
+		"cpu_us_per_io", "cpu_app_us_per_io", "cpu_storage_us_per_io", "cpu_dom0_us_per_io", \
+		"notify_per_io", "notify_front_per_io", "notify_back_per_io", \
+		"irq_per_io", "irq_app_per_io", "irq_storage_per_io", \
+		"ctxsw_per_io", "ctxsw_app_per_io", "ctxsw_storage_per_io", \
+		"ring_requests_per_io", "suppressed_per_io", "spins_per_io", "sleeps_per_io", \
+		"copied_bytes_per_io", "grant_ops_per_io"
+}
+
+FNR == 1 {
+	nfile++
+	nparts = split(FILENAME, path, "/")
+	cell = path[nparts - 1]
+	source = path[nparts]
+	sub(/\.txt$/, "", source)
+	part = ""
+}
+
+# meta.tsv
+nfile == 1 {
+	order[++ncells] = $1
+	meta[$1] = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS $10 OFS $11 OFS $12 OFS $13
+	front[$1] = $6; back[$1] = $7; boot[$1] = $14; disk[$1] = $15; devid[$1] = $16
+	runtime_s[$1] = $17
+	next
+}
+
+# cpu.txt: PHASE.ID, time, domain number, name, nanoseconds
+source == "cpu" {
+	sub(/\..*/, "", $1)
+	seen[cell, "cpu", $1] = 1
+	who = $4 == "Domain-0" ? "dom0" : $4 == "iddr-app" ? "app" : $4 == "iddr-storage" ? "storage" : $4
+	sum[cell, "cpu", $1, who] = $5
+	next
+}
+
+# fio.tsv
+FILENAME ~ /(^|\/)fio\.tsv$/ {
+	has_fio[$1] = 1
+	error[$1] = $2; ios[$1] = $3; bytes[$1] = $4; iops[$1] = $5; ms[$1] = $6
+	mean[$1] = $7; p50[$1] = $8; p99[$1] = $9
+	next
+}
+
+/^@ / {
+	split($0, word, " ")
+	part = word[2]
+	seen[cell, source, part] = 1
+	if (part == "exit")
+		status[cell] = word[3]
+	next
+}
+
+part == "kernel" {
+	if (/WARNING:|BUG:|Oops|Call Trace|lockup|rcu.*stall|blocked for more than|I\/O error/ && !(cell in complaint))
+		complaint[cell] = $0
+	next
+}
+
+# Event channel interrupts of block devices; the name ends the line in /proc/interrupts.
+$1 ~ /^irq\// {
+	if ($1 ~ /blkif|vbd|xvd|iddr/ && $1 !~ /agent/)
+		sum[cell, source, part, "irq"] += $2
+	next
+}
+$1 ~ /^disk\// {
+	split($1, name, "/")
+	if (name[2] == disk[cell]) {
+		split($2, f, " ")
+		sum[cell, source, part, "disk_ios"] = f[1] + f[5]
+		sum[cell, source, part, "disk_sectors"] = f[3] + f[7]
+	}
+	next
+}
+$1 ~ /^(front|back)\// {
+	n = split($1, name, "/")
+	if (name[2] == disk[cell] || name[2] == devid[cell])
+		sum[cell, source, part, name[1] "_" name[n]] += $2
+	next
+}
+$1 == "ctxt" || $1 == "time" {
+	sum[cell, source, part, $1] = $2
+}
+
+# delta: how much a counter moved between two snapshots; "" if it was not there.
+function delta(c, src, name, from, to) {
+	if (!((c, src, from, name) in sum) || !((c, src, to, name) in sum))
+		return ""
+	return sum[c, src, to, name] - sum[c, src, from, name]
+}
+
+# per_io: x per request, or - where there is no x.
+function per_io(x, n) {
+	return x == "" || n == 0 ? "-" : sprintf("%.4f", x / n)
+}
+
+# add: a + b, where either may be missing; "" if both are.
+function add(a, b) {
+	return a == "" && b == "" ? "" : a + b
+}
+
+# verdict: why the cell cannot be used, or "".
+function verdict(c,    req, back_req) {
+	if (status[c] == 124 || status[c] == 137)
+		return "fio did not end in time"
+	if (status[c] != 0 || !(c in has_fio) || error[c] != 0)
+		return "fio failed with status " status[c] ", error " (c in error ? error[c] : "-")
+	if (ios[c] == 0)
+		return "fio did no request"
+	if (!((c, "run", "begin") in seen) || !((c, "run", "end") in seen))
+		return "fio's hooks did not run"
+	if (!((c, "storage", "begin") in seen) || !((c, "storage", "end") in seen))
+		return "the storage domain's snapshots are missing"
+	if (!((c, "cpu", "begin") in seen) || !((c, "cpu", "end") in seen))
+		return "the CPU times are missing"
+	if (c in complaint)
+		return "the kernel said: " complaint[c]
+	if (front[c] == "native")
+		return ""
+	if (delta(c, "run", "disk_sectors", "prep", "end") * 512 != bytes[c])
+		return "fio moved " bytes[c] " bytes, the disk " delta(c, "run", "disk_sectors", "prep", "end") * 512
+	if (front[c] == "stock") {
+		req = delta(c, "run", "disk_ios", "prep", "end")
+		back_req = add(delta(c, "storage", "back_rd_req", "prep", "end"), \
+			delta(c, "storage", "back_wr_req", "prep", "end"))
+		if (back_req == "" || back_req < ios[c])
+			return "fio did " ios[c] " requests, the back end " back_req
+		return ""
+	}
+	req = delta(c, "run", "front_requests", "prep", "end")
+	back_req = delta(c, "storage", "back_requests", "prep", "end")
+	if (req == "" || back_req == "")
+		return "the counters of our pair are missing"
+	if (req != back_req)
+		return "the front end sent " req " requests, the back end saw " back_req
+	if (req < ios[c])
+		return "fio did " ios[c] " requests, the front end sent only " req
+	if (delta(c, "run", "front_responses", "prep", "end") != req)
+		return "the front end sent " req " requests and got " delta(c, "run", "front_responses", "prep", "end") " responses"
+	return ""
+}
+
+END {
+	for (i = 1; i <= ncells; i++) {
+		c = order[i]
+		why = verdict(c)
+		n = ios[c]
+		pair = front[c] != "native" && front[c] != "stock"
+		requests = pair ? delta(c, "run", "front_requests", "prep", "end") : \
+			add(delta(c, "storage", "back_rd_req", "prep", "end"), delta(c, "storage", "back_wr_req", "prep", "end"))
+		notify_f = pair ? delta(c, "run", "front_notify_sent", "prep", "end") : ""
+		notify_b = pair ? delta(c, "storage", "back_notify_sent", "prep", "end") : ""
+		native = front[c] == "native"
+		irq_a = native ? "" : delta(c, "run", "irq", "prep", "end")
+		irq_s = native ? "" : delta(c, "storage", "irq", "prep", "end")
+		sw_a = native ? "" : delta(c, "run", "ctxt", "begin", "end")
+		sw_s = delta(c, "storage", "ctxt", "begin", "end")
+		cpu_a = delta(c, "cpu", "app", "begin", "end")
+		cpu_s = delta(c, "cpu", "storage", "begin", "end")
+		cpu_0 = delta(c, "cpu", "dom0", "begin", "end")
+		gsub(/[\t"]/, " ", why)
+		print meta[c], why == "" ? "ok" : "failed", why == "" ? "-" : why, boot[c], c, \
+			c in has_fio ? n : "-", c in has_fio ? ms[c] : "-", \
+			c in has_fio ? sprintf("%.2f", iops[c]) : "-", \
+			c in has_fio ? sprintf("%.3f", ms[c] ? bytes[c] / 1048.576 / ms[c] : 0) : "-", \
+			c in has_fio ? sprintf("%.1f", mean[c]) : "-", c in has_fio ? sprintf("%.1f", p50[c]) : "-", \
+			c in has_fio ? sprintf("%.1f", p99[c]) : "-", \
+			per_io(add(add(cpu_a, cpu_s), cpu_0) == "" ? "" : add(add(cpu_a, cpu_s), cpu_0) / 1000, n), \
+			per_io(cpu_a == "" ? "" : cpu_a / 1000, n), per_io(cpu_s == "" ? "" : cpu_s / 1000, n), \
+			per_io(cpu_0 == "" ? "" : cpu_0 / 1000, n), \
+			per_io(add(notify_f, notify_b), n), per_io(notify_f, n), per_io(notify_b, n), \
+			per_io(add(irq_a, irq_s), n), per_io(irq_a, n), per_io(irq_s, n), \
+			per_io(add(sw_a, sw_s), n), per_io(sw_a, n), per_io(sw_s, n), \
+			per_io(requests, n), \
+			per_io(pair ? add(delta(c, "run", "front_notify_suppressed", "prep", "end"), \
+				delta(c, "storage", "back_notify_suppressed", "prep", "end")) : "", n), \
+			per_io(pair ? add(delta(c, "run", "front_spin_iterations", "prep", "end"), \
+				delta(c, "storage", "back_spin_iterations", "prep", "end")) : "", n), \
+			per_io(pair ? add(delta(c, "run", "front_sleeps", "prep", "end"), \
+				delta(c, "storage", "back_sleeps", "prep", "end")) : "", n), \
+			per_io(pair ? delta(c, "run", "front_copied_bytes", "prep", "end") : "", n), \
+			per_io(pair ? add(delta(c, "run", "front_grant_ops", "prep", "end"), \
+				delta(c, "storage", "back_grant_ops", "prep", "end")) : "", n)
+	}
+}

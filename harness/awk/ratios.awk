@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# ratios.awk (with stats.awk, table.awk): make ratios.tsv from cells.tsv. A ratio is taken within
+# a block (same point, same repetition, minutes apart at most) and within one boot; the table
+# has the median over the blocks and its bootstrap 95 % interval.
+#
+#	-v bases="stock/stock ..."   what to divide by; default stock, native and event/event
+#	-v modes="spin/spin"         what to divide; default all others
+#	-v seed=N -v draws=N         of the bootstrap
+
+BEGIN {
+	FS = OFS = "\t"
+	if (bases == "") bases = "stock/stock native/native event/event"
+	if (draws == "") draws = 2000
+	if (seed == "") seed = 1
+	nbases = split(bases, base, " ")
+	nmetrics = split("iops lat_p50_us lat_p99_us cpu_us_per_io notify_per_io irq_per_io ctxsw_per_io", metric, " ")
+	if (modes != "") {
+		nmodes = split(modes, mode, " ")
+		chosen = 1
+	}
+	print "testbed", "data", "backing", "rw", "bs", "qd", "jobs", "front", "back", "base_front", "base_back", \
+		"metric", "n", "ratio", "lo", "hi", "value", "base_value"
+}
+
+NR == 1 {
+	header()
+	next
+}
+
+col("status") == "ok" {
+	p = col("testbed") OFS col("data") OFS col("backing") OFS col("rw") OFS col("bs") OFS col("qd") OFS col("jobs")
+	m = col("front") "/" col("back")
+	if (!(p in rank)) {
+		point[++npoints] = p
+		rank[p] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
+	}
+	if (!(m in known)) {
+		known[m] = 1
+		if (!chosen) {
+			mode[++nmodes] = m
+			mrank[m] = mode_rank(col("front"), col("back"))
+		}
+	}
+	b = col("block") SUBSEP col("boot")
+	if (!((p, b) in has)) {
+		has[p, b] = 1
+		block[p, ++nblocks[p]] = b
+	}
+	for (i = 1; i <= nmetrics; i++)
+		value[p, b, m, metric[i]] = col(metric[i])
+}
+
+# known_value: true if a number was measured there.
+function known_value(p, b, m, x) {
+	return (p, b, m, x) in value && value[p, b, m, x] != "-"
+}
+
+# ratio_row: print the ratio of mode m to mode d at point p.
+function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b, f, g) {
+	n = nv = 0
+	for (i = 1; i <= nblocks[p]; i++) {
+		b = block[p, i]
+		if (!known_value(p, b, m, x) || !known_value(p, b, d, x))
+			continue
+		nv++
+		va[nv] = value[p, b, m, x]
+		vd[nv] = value[p, b, d, x]
+		if (vd[nv] > 0)
+			r[++n] = va[nv] / vd[nv]
+	}
+	split(m, f, "/")
+	split(d, g, "/")
+	if (!nv)
+		return
+	sort_num(va, nv)
+	sort_num(vd, nv)
+	if (n < nv || !n) {
+		print p, f[1], f[2], g[1], g[2], x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5)
+		return
+	}
+	# Each row has its own stream, so that no row depends on which others are printed.
+	rand_seed(seed + rank[p] % 1000003 + length(m d x) * 7919)
+	bootstrap_median(r, n, draws)
+	sort_num(r, n)
+	print p, f[1], f[2], g[1], g[2], x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
+		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5)
+}
+
+END {
+	if (BROKEN)
+		exit 1
+	for (i = 2; i <= npoints; i++) {
+		p = point[i]
+		for (j = i - 1; j >= 1 && rank[point[j]] > rank[p]; j--)
+			point[j + 1] = point[j]
+		point[j + 1] = p
+	}
+	if (!chosen)
+		for (i = 2; i <= nmodes; i++) {
+			m = mode[i]
+			for (j = i - 1; j >= 1 && mrank[mode[j]] > mrank[m]; j--)
+				mode[j + 1] = mode[j]
+			mode[j + 1] = m
+		}
+	for (d = 1; d <= nbases; d++)
+		for (i = 1; i <= npoints; i++)
+			for (m = 1; m <= nmodes; m++)
+				if (mode[m] != base[d])
+					for (x = 1; x <= nmetrics; x++)
+						ratio_row(point[i], mode[m], base[d], metric[x])
+}

@@ -1,0 +1,323 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# experiment.sh: run the experiments in configs/experiments and make tables of them.
+#
+#	results/EXPERIMENT/RUN/manifest.json    what was measured, with what, where
+#	results/EXPERIMENT/RUN/experiment       the experiment file
+#	results/EXPERIMENT/RUN/cells/HASH/      raw data of a cell, never written to again
+#	results/EXPERIMENT/RUN/*.tsv            tables, a pure function of the raw data
+
+RESULTS=${RESULTS:-$IDDR_TOP/results}
+AWK=$IDDR_TOP/harness/awk
+JQ=$IDDR_TOP/harness/jq
+
+# experiment_file NAME: the path of an experiment's file.
+experiment_file() {
+	local f=$IDDR_CONFIGS/experiments/$1
+	if [[ -f $f ]]; then
+		printf '%s\n' "$f"
+	elif [[ $1 == */* && -f $1 ]]; then
+		printf '%s\n' "$1"
+	else
+		usage_error "there is no experiment '$1'; there are: $(cd -- "$IDDR_CONFIGS/experiments" && echo *)"
+	fi
+}
+
+# experiment_normal FILE: print an experiment in normal form; status 2 and FILE:LINE messages if
+# there are mistakes in it.
+experiment_normal() {
+	local rc=0
+	awk -f "$AWK/experiment.awk" "$1" || rc=$?
+	((rc == 0)) || usage_error "the experiment has mistakes; nothing was started ('harness/iddr experiment --keys' explains the keys)"
+}
+
+# experiment_plan: turn the normal form on standard input into cells, in running order.
+experiment_plan() {
+	awk -f "$AWK/stats.awk" -f "$AWK/plan.awk"
+}
+
+# results_writable DIR: die with a clear message if DIR takes no more data.
+results_writable() {
+	local probe=$1/.probe
+	if ! { mkdir -p -- "$1" && head -c 262144 /dev/zero >"$probe"; } 2>/dev/null; then
+		rm -f -- "$probe" 2>/dev/null || true
+		die "cannot write to $1 (free: $(free_mib "$1") MiB); make room and run the same command again, finished cells are kept"
+	fi
+	rm -f -- "$probe"
+}
+
+# plan_keys ENVKEY RUNTIME: put the key of each cell of the plan on standard input in front of it.
+# The key stands for all that determines the cell, save the boot.
+plan_keys() {
+	local line fields template
+	template=$(text_key <"$IDDR_CONFIGS/fio/cell.fio")
+	while IFS= read -r line; do
+		# Its place in the order does not determine what a cell measures.
+		fields=${line#*$'\t'}
+		printf '%s\t%s\n' "$(printf '%s\t%s\t%s\t%s' "$fields" "$2" "$template" "$1" | text_key)" "$line"
+	done
+}
+
+# cells_finished DIR: print KEY<TAB>BOOT of each finished cell of a run.
+cells_finished() {
+	local list=()
+	mapfile -t list < <(find "$1/cells" -mindepth 2 -maxdepth 2 -name cell.json 2>/dev/null | grep -Ev '\.(partial|failed-[0-9]+)/' | sort)
+	((${#list[@]})) || return 0
+	jq -r '[.key, .boot] | @tsv' -- "${list[@]}"
+}
+
+# cell_rows DIR...: print the rows of cells.tsv for cell directories, with the header.
+cell_rows() {
+	local tmp d texts=() metas=() fios=()
+	tmp=$(mktemp -d)
+	for d in "$@"; do
+		metas+=("$d/cell.json")
+		[[ ! -s $d/fio.json ]] || fios+=("$d/fio.json")
+		for f in run storage cpu; do
+			[[ ! -s $d/$f.txt ]] || texts+=("$d/$f.txt")
+		done
+	done
+	jq -r -f "$JQ/cell.jq" -- "${metas[@]}" >"$tmp/meta.tsv"
+	: >"$tmp/fio.tsv"
+	((${#fios[@]} == 0)) || jq -r -f "$JQ/fio.jq" -- "${fios[@]}" >"$tmp/fio.tsv"
+	awk -f "$AWK/cells.awk" "$tmp/meta.tsv" "$tmp/fio.tsv" ${texts[@]+"${texts[@]}"}
+	rm -rf -- "$tmp"
+}
+
+# derive_run DIR: make the tables of a run from its raw data.
+derive_run() {
+	local dir=$1 list=() tab=$'\t'
+	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
+	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
+	cell_rows "${list[@]}" >"$dir/cells.tsv.tmp"
+	{
+		sed -n 1p "$dir/cells.tsv.tmp"
+		sed 1d "$dir/cells.tsv.tmp" | sort -t "$tab" -k 4,4n -k 16,16
+	} >"$dir/cells.tsv.sorted"
+	awk -f "$AWK/table.awk" -f "$AWK/blocks.awk" "$dir/cells.tsv.sorted" "$dir/cells.tsv.sorted" >"$dir/cells.tsv.tmp"
+	rm -f -- "$dir/cells.tsv.sorted"
+	mv -- "$dir/cells.tsv.tmp" "$dir/cells.tsv"
+	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/summary.awk" "$dir/cells.tsv" >"$dir/summary.tsv.tmp"
+	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
+	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
+	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
+}
+
+# newest_run EXPERIMENT: the run directory whose tables are newest, else the committed reference.
+newest_run() {
+	local f best=
+	for f in "$RESULTS/$1"/*/cells.tsv; do
+		[[ -s $f ]] || continue
+		[[ -n $best && ! $f -nt $best ]] || best=$f
+	done
+	[[ -n $best || ! -s $RESULTS/reference/$1/cells.tsv ]] || best=$RESULTS/reference/$1/cells.tsv
+	[[ -n $best ]] || die "there is no result of '$1' yet; run 'make experiment EXP=$1'"
+	dirname -- "$best"
+}
+
+# run_dir EXPERIMENT RUN: the directory of a run: RUN is its name or path, or empty for the newest.
+run_dir() {
+	if [[ -z $2 ]]; then
+		newest_run "$1"
+	elif [[ -d $RESULTS/$1/$2 ]]; then
+		printf '%s\n' "$RESULTS/$1/$2"
+	elif [[ -d $2 ]]; then
+		(cd -- "$2" && pwd -P)
+	else
+		usage_error "there is no run '$2' of '$1' in $RESULTS/$1"
+	fi
+}
+
+# help: derive [--exp NAME] [RUN] -- make the tables of a run anew from its raw data
+cmd_derive() {
+	local exp=${EXP:-quick} run=${RUN:-} dir
+	while (($#)); do
+		case $1 in
+		--exp) exp=${2:?} && shift 2 ;;
+		-*) usage_error "derive: unknown option '$1'; usage: derive [--exp NAME] [RUN]" ;;
+		*) run=$1 && shift ;;
+		esac
+	done
+	dir=$(run_dir "$exp" "$run")
+	[[ -d $dir/cells ]] || die "$dir has no raw data (the reference keeps only tables)"
+	derive_run "$dir"
+	note "the tables are in $dir"
+}
+
+# environment_key FACTS: a key of that part of the testbed's facts which determines what is measured,
+# and of the scripts that measure.
+environment_key() {
+	{
+		jq -S -f "$JQ/determinants.jq" "$1"
+		cat -- "$IDDR_TOP"/harness/guest/cell-*
+	} | text_key
+}
+
+# write_manifest DIR FILE NORMAL FACTS: record what a run is, and each time it was gone on with.
+write_manifest() {
+	local dir=$1 file=$2 normal=$3 facts=$4 old=null
+	[[ ! -s $dir/manifest.json ]] || old=$(<"$dir/manifest.json")
+	jq -n --argjson old "$old" --slurpfile facts "$facts" --rawfile text "$file" --rawfile normal "$normal" \
+		--rawfile app "$MEASURE_WORK/app.facts" --rawfile storage "$MEASURE_WORK/storage.facts" \
+		--rawfile job "$IDDR_CONFIGS/fio/cell.fio" \
+		--arg experiment "$(basename -- "$file")" --arg run "$(basename -- "$dir")" \
+		--arg kind "$(testbed_label)" --arg boot "$MEASURE_BOOT" --arg now "$(date -u +%FT%TZ)" \
+		-f "$JQ/manifest.jq" >"$dir/manifest.json.tmp" || return
+	mv -- "$dir/manifest.json.tmp" "$dir/manifest.json"
+}
+
+# cell_keep DIR ID: file the raw data in the present directory as cell ID of a run; say in KEPT_STATUS
+# and KEPT_ROW what came of it.
+cell_keep() {
+	local dir=$1 id=$2 n=1 target row
+	row=$(cell_rows "$PWD" | sed -n 2p) && [[ -n $row ]] || return
+	KEPT_STATUS=$(cut -f 13 <<<"$row")
+	KEPT_REASON=$(cut -f 14 <<<"$row")
+	KEPT_IOPS=$(cut -f 19 <<<"$row")
+	target=$dir/cells/$id
+	if [[ $KEPT_STATUS != ok ]]; then
+		while [[ -e $target.failed-$n ]]; do
+			((n++))
+		done
+		target=$target.failed-$n
+	fi
+	rm -rf -- "$dir/cells/$id.partial"
+	mkdir -p -- "$dir/cells/$id.partial" && cp -- ./* "$dir/cells/$id.partial/" &&
+		mv -T -- "$dir/cells/$id.partial" "$target"
+}
+
+# run_cells DIR PLAN RUNTIME TOTAL: measure the cells of PLAN (lines with keys).
+run_cells() {
+	local dir=$1 runtime=$3 total=$4 todo started key order rep block data backing rw bs qd jobs front back randseed
+	local id pair count=0 n in_a_row=0 left name what
+	FAILED_CELLS=()
+	todo=$(wc -l <"$2")
+	n=$((total - todo))
+	started=$(now_ms)
+	mkdir -p -- "$MEASURE_WORK/cell"
+	while IFS=$'\t' read -r key order rep block data backing rw bs qd jobs front back randseed <&7; do
+		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
+		pair=$(pair_of "$front")
+		name=$front/$back
+		[[ $front != "$back" || $pair == iddr ]] || name=$front
+		what="rep $rep $rw $bs qd$qd"
+		((jobs == 1)) || what+=" x$jobs"
+		rm -rf -- "$MEASURE_WORK/cell"
+		mkdir -- "$MEASURE_WORK/cell"
+		cd -- "$MEASURE_WORK/cell" || die "cannot enter $MEASURE_WORK/cell"
+		cell_job "/dev/${MEASURE_DISK[$pair]}" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" >job.fio
+		jq -n --arg key "$key" --arg boot "$MEASURE_BOOT" --arg testbed "$(testbed_label)" --arg block "$block" \
+			--argjson rep "$rep" --argjson order "$order" --arg front "$front" --arg back "$back" --arg data "$data" \
+			--arg backing "$backing" --arg rw "$rw" --arg bs "$bs" --argjson qd "$qd" --argjson jobs "$jobs" \
+			--arg disk "${MEASURE_DISK[$pair]}" --arg devid "${MEASURE_DEVID[$pair]}" \
+			--argjson runtime_s "$runtime" --argjson randseed "$randseed" --arg started "$(date -u +%FT%TZ)" \
+			'$ARGS.named' >cell.json
+		cell_measure "$id" "$front" "$back" "$((runtime + 60))" fio --output-format=json - <job.fio || {
+			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
+			results_writable "$dir"
+			testbed_lost "in cell $((n + 1)) of $total ($what $name)"
+		}
+		cell_keep "$dir" "$id" || {
+			results_writable "$dir"
+			die "cannot keep a cell in $dir; finished cells are kept, the same command goes on from there"
+		}
+		count=$((count + 1))
+		n=$((n + 1))
+		left=$((($(now_ms) - started) * (todo - count) / count / 60000))
+		if [[ $KEPT_STATUS == ok ]]; then
+			in_a_row=0
+			printf '[%*d/%d] %s %s %.0f IOPS  ~%d min left\n' "${#total}" "$n" "$total" "$what" "$name" "$KEPT_IOPS" "$left" >&2
+		else
+			in_a_row=$((in_a_row + 1))
+			FAILED_CELLS+=("$what $name: $KEPT_REASON")
+			printf '[%*d/%d] %s %s FAILED: %s\n' "${#total}" "$n" "$total" "$what" "$name" "$KEPT_REASON" >&2
+			((in_a_row < 6)) ||
+				die "six cells in a row failed, the last one because $KEPT_REASON; see $dir/cells/*.failed-*"
+		fi
+	done 7<"$2"
+	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
+}
+
+# experiment_interrupted: what to say when an experiment is stopped by hand.
+experiment_interrupted() {
+	local rc=$?
+	if ((rc == 130 || rc == 143)) && [[ -n ${EXPERIMENT_DIR:-} ]]; then
+		note "stopped; $(cells_finished "$EXPERIMENT_DIR" | wc -l) finished cells are kept in $EXPERIMENT_DIR, the same command goes on from there"
+	fi
+}
+
+# experiment_usage: leave with the usage of the verb.
+experiment_usage() {
+	usage_error "$1; usage: experiment NAME [--run RUN] | experiment --keys | experiment --plan NAME"
+}
+
+# help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
+cmd_experiment() {
+	local name=${EXP:-} run=${RUN:-} plan_only="" file work envkey dir total runtime
+	while (($#)); do
+		case $1 in
+		--keys)
+			printf 'An experiment is a file of lines KEY = VALUE (lists with blanks, # begins a comment):\n\n'
+			awk -v keys=1 -f "$AWK/experiment.awk" /dev/null
+			return
+			;;
+		--plan) plan_only=1 && shift ;;
+		--run)
+			(($# > 1)) || experiment_usage "--run wants a name"
+			run=$2 && shift 2
+			;;
+		-*) experiment_usage "unknown option '$1'" ;;
+		*) name=$1 && shift ;;
+		esac
+	done
+	[[ -n $name ]] || experiment_usage "which experiment?"
+	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
+	file=$(experiment_file "$name")
+	need jq jq
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064 # the directory of now
+	defer "rm -rf -- '$work'"
+	experiment_normal "$file" >"$work/normal"
+	experiment_plan <"$work/normal" >"$work/plan"
+	if [[ -n $plan_only ]]; then
+		cat -- "$work/plan"
+		return
+	fi
+	results_writable "$RESULTS"
+
+	measure_lock
+	measure_up
+	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
+	measure_prepare "$work"
+	envkey=$(environment_key "$work/facts.json")
+	[[ -n $run ]] || run=$({ cat -- "$work/normal"; printf '%s\n' "$envkey"; } | text_key)
+	dir=$RESULTS/$(basename -- "$file")/$run
+	results_writable "$dir"
+	EXPERIMENT_DIR=$dir
+	mkdir -p -- "$dir/cells"
+	rm -rf -- "$dir"/cells/*.partial
+	cp -- "$file" "$dir/experiment"
+	write_manifest "$dir" "$file" "$work/normal" "$work/facts.json" || {
+		results_writable "$dir"
+		die "cannot write $dir/manifest.json"
+	}
+
+	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
+	plan_keys "$envkey" "$runtime" <"$work/plan" >"$work/keyed"
+	cells_finished "$dir" >"$work/done"
+	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
+	total=$(wc -l <"$work/plan")
+	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
+	defer experiment_interrupted
+	run_cells "$dir" "$work/todo" "$runtime" "$total"
+	EXPERIMENT_DIR=
+	derive_run "$dir"
+	figures_draw "$dir" "$(basename -- "$file")"
+	note "tables: $dir/{summary,ratios,cells}.tsv"
+	note "figures: $IDDR_TOP/plots/out/$(basename -- "$file")/"
+	if ((${#FAILED_CELLS[@]})); then
+		printf "iddr: failed: %s\n" "${FAILED_CELLS[@]}" >&2
+		die "${#FAILED_CELLS[@]} cells failed and are not used; the same command measures them again"
+	fi
+}

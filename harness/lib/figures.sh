@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# figures.sh: draw plots/*.gp from the tables of a run. A figure reads summary.tsv and nothing else.
+
+# figure_title TESTBED: what the title says about where the numbers come from.
+figure_title() {
+	case $1 in
+	tcg) printf 'TCG-emulated: ratios only' ;;
+	kvm) printf 'Xen nested in KVM' ;;
+	xen) printf 'Xen on hardware' ;;
+	*) printf 'testbed: %s' "$1" ;;
+	esac
+}
+
+# figures_draw DIR EXPERIMENT: draw all figures of a run into plots/out/EXPERIMENT.
+figures_draw() {
+	local dir=$1 exp=$2 out=${PLOTS_OUT:-$IDDR_TOP/plots/out} gp name kind testbed panels
+	need gnuplot gnuplot-nox
+	[[ -s $dir/summary.tsv ]] || die "$dir has no summary.tsv; run 'harness/iddr derive'"
+	out=$out/$exp
+	mkdir -p -- "$out"
+	testbed=$(awk -F '\t' 'NR == 2 { print $1 }' "$dir/summary.tsv")
+	[[ -n $testbed ]] || die "$dir/summary.tsv is empty: no cell of this run can be used"
+	panels=$(awk -F '\t' -f "$AWK/panels.awk" "$dir/summary.tsv")
+	for gp in "$IDDR_TOP"/plots/*.gp; do
+		name=$(basename -- "$gp" .gp)
+		[[ $name != style ]] || continue
+		for kind in pdf svg png; do
+			gnuplot -e "TABLE = '$dir/summary.tsv'; PANELS = '$panels'; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'" \
+				-e "KIND = '$kind'; OUT = '$out/$name.$kind.tmp'; STYLE = '$IDDR_TOP/plots/style.gp'" "$gp" ||
+				die "gnuplot cannot draw $gp from $dir/summary.tsv"
+			[[ -s $out/$name.$kind.tmp ]] || die "gnuplot left $out/$name.$kind.tmp empty"
+			mv -- "$out/$name.$kind.tmp" "$out/$name.$kind"
+		done
+	done
+}
+
+# help: figures [--exp NAME] [RUN] -- draw the figures of a run again from its tables, without measuring
+cmd_figures() {
+	local exp=${EXP:-quick} run=${RUN:-} dir
+	while (($#)); do
+		case $1 in
+		--exp)
+			(($# > 1)) || usage_error "figures: --exp wants a name"
+			exp=$2
+			shift 2
+			;;
+		-*) usage_error "figures: unknown option '$1'; usage: figures [--exp NAME] [RUN]" ;;
+		*) run=$1 && shift ;;
+		esac
+	done
+	dir=$(run_dir "$exp" "$run")
+	figures_draw "$dir" "$exp"
+	note "the figures of $dir are in ${PLOTS_OUT:-$IDDR_TOP/plots/out}/$exp"
+}
