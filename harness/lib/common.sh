@@ -118,6 +118,7 @@ with_lock() {
 		note "waiting for another run that holds $file"
 		flock -w 1800 "$fd" || die "another run has held $file for 30 minutes; end it and try again"
 	fi
+	IDDR_LOCK_FD=$fd
 	"$@" || rc=$?
 	exec {fd}>&-
 	return "$rc"

@@ -37,7 +37,7 @@ IMAGE_MODULES=(xen-gntdev xen-gntalloc xen-privcmd xen-evtchn xenfs xen-pciback
 	brd null_blk configfs loop scsi_debug sd_mod dm-mod dm-flakey dm-log-writes
 	dm-delay dm-linear ext4 xfs btrfs squashfs overlay nvme virtio_pci
 	virtio_blk virtio_console crc32c_generic crc32c-intel crct10dif_generic
-	kyber-iosched bfq fuse nbd)
+	kyber-iosched bfq fuse nbd 9p 9pnet_virtio)
 
 # Modules that the initramfs loads to reach the root.
 IMAGE_BOOT_MODULES=(loop squashfs overlay virtio_pci virtio_blk)

@@ -1,0 +1,511 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# testbed.sh: a Xen host with a storage and an application domain, and ways to
+# run commands in them. Where the machine is itself a Xen dom0 (TESTBED=xen)
+# dom0's commands run here; elsewhere (TESTBED=qemu) Xen and a dom0 are booted
+# in QEMU first, and dom0's commands go through an agent. All else is the same.
+#
+# State of a running testbed, in $IDDR_RUN:
+#   qemu.pid qemu.start   QEMU's process and its start time (a pid may be reused)
+#   sockets               the directory of the agent's sockets (paths must be short)
+#   key                   what it was booted from
+#   log/                  QEMU's and all consoles' logs
+#   boot/                 kernel, initramfs and domain configurations as booted
+
+TESTBED_PORTS=4
+TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
+QEMU_MEMORY=${QEMU_MEMORY:-2048}
+
+# testbed_is_dom0: true if this machine is the control domain of a Xen host.
+testbed_is_dom0() {
+	[[ -r /proc/xen/capabilities && $(</proc/xen/capabilities) == *control_d* ]]
+}
+
+# testbed_kind: print qemu or xen.
+testbed_kind() {
+	case ${TESTBED:-} in
+	qemu | xen) printf '%s\n' "$TESTBED" ;;
+	'') if testbed_is_dom0; then printf 'xen\n'; else printf 'qemu\n'; fi ;;
+	*) usage_error "TESTBED=$TESTBED is not known; use TESTBED=qemu or TESTBED=xen" ;;
+	esac
+}
+
+# testbed_accel: print kvm if this machine's KVM really runs guests, else tcg.
+testbed_accel() {
+	local cache=$IDDR_BUILD/accel
+	if [[ -n ${IDDR_ACCEL:-} ]]; then
+		printf '%s\n' "$IDDR_ACCEL"
+		return
+	fi
+	if [[ ! -s $cache ]]; then
+		mkdir -p -- "$IDDR_BUILD"
+		if kvm_usable; then echo kvm; else echo tcg; fi >"$cache.partial"
+		mv -- "$cache.partial" "$cache"
+	fi
+	cat -- "$cache"
+}
+
+# testbed_label: print what results are labelled with: tcg, kvm or xen.
+testbed_label() {
+	if [[ $(testbed_kind) == xen ]]; then
+		printf 'xen\n'
+	else
+		testbed_accel
+	fi
+}
+
+# kvm_usable: true if the processor has virtualization and a trial guest halts
+# by itself. /dev/kvm may exist, open, and still hang every guest in its BIOS.
+kvm_usable() {
+	grep -qwE 'vmx|svm' /proc/cpuinfo || return 1
+	[[ -r /dev/kvm && -w /dev/kvm ]] || return 1
+	have qemu-system-x86_64 || return 1
+	local dir rc=0
+	dir=$(mktemp -d)
+	# A boot sector that writes to QEMU's exit port: mov al,0; out 0xf4,al; hlt.
+	printf '\xb0\x00\xe6\xf4\xf4' >"$dir/boot"
+	head -c 505 /dev/zero >>"$dir/boot"
+	printf '\x55\xaa' >>"$dir/boot"
+	timeout -k 1 4 qemu-system-x86_64 -accel kvm -m 16 -nodefaults -display none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=1 \
+		-drive "file=$dir/boot,format=raw,if=ide,readonly=on,snapshot=on" \
+		</dev/null >/dev/null 2>&1 || rc=$?
+	rm -rf -- "$dir"
+	# The device exits with (value << 1) | 1.
+	((rc == 1))
+}
+
+# domain_name DOM: the xl name of dom0, storage or app.
+domain_name() {
+	case $1 in
+	dom0) printf 'Domain-0\n' ;;
+	storage | app) printf 'iddr-%s\n' "$1" ;;
+	*) usage_error "there is no domain '$1'; use dom0, storage or app" ;;
+	esac
+}
+
+# qemu_alive: true if the QEMU that we started still runs.
+qemu_alive() {
+	local pid
+	[[ -s $IDDR_RUN/qemu.pid && -s $IDDR_RUN/qemu.start ]] || return 1
+	pid=$(<"$IDDR_RUN/qemu.pid")
+	[[ -r /proc/$pid/stat ]] || return 1
+	[[ $(process_start "$pid") == "$(<"$IDDR_RUN/qemu.start")" ]]
+}
+
+# process_start PID: when a process started, in clock ticks since boot.
+process_start() {
+	local stat
+	stat=$(<"/proc/$1/stat") 2>/dev/null || return 0
+	# The name in field 2 may hold anything; count from behind it.
+	stat=${stat##*) }
+	set -- $stat
+	[[ $1 == Z ]] || printf '%s\n' "${20}"
+}
+
+# qemu_kill: end our QEMU and wait until it is gone.
+qemu_kill() {
+	local pid i
+	if qemu_alive; then
+		pid=$(<"$IDDR_RUN/qemu.pid")
+		kill -TERM "$pid" 2>/dev/null || true
+		for ((i = 0; i < 50; i++)); do
+			qemu_alive || break
+			((i != 30)) || kill -KILL "$pid" 2>/dev/null || true
+			sleep 0.1
+		done
+		! qemu_alive || die "QEMU (process $pid) does not end; kill it by hand"
+	fi
+	if [[ -s $IDDR_RUN/sockets ]]; then
+		rm -rf -- "$(<"$IDDR_RUN/sockets")"
+	fi
+	rm -f -- "$IDDR_RUN"/{qemu.pid,qemu.start,sockets,key}
+}
+
+# testbed_is_up: true if the testbed runs and its domains answer.
+testbed_is_up() {
+	if [[ $(testbed_kind) == qemu ]]; then
+		qemu_alive || return 1
+	fi
+	testbed_answers app && testbed_answers storage
+}
+
+# testbed_answers DOM: true if the domain's agent runs a command.
+testbed_answers() {
+	testbed_call "$1" true </dev/null >/dev/null 2>&1
+}
+
+# testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's.
+testbed_call() {
+	local dom=$1 dir i
+	shift
+	if [[ $(testbed_kind) == xen ]]; then
+		if [[ $dom == dom0 ]]; then
+			"$@"
+		else
+			"$IDDR_BUILD/tools/domain/iddr-agent" call --vchan "$(domain_name "$dom")" -- "$@"
+		fi
+		return
+	fi
+	dir=$(<"$IDDR_RUN/sockets")
+	local -a args=()
+	for ((i = 0; i < TESTBED_PORTS; i++)); do
+		args+=(--unix "$dir/$i")
+	done
+	[[ $dom == dom0 ]] || args+=(--domain "$(domain_name "$dom")")
+	"$IDDR_BUILD/tools/iddr-agent" call "${args[@]}" -- "$@"
+}
+
+# testbed_exec DOM [--] CMD...: run CMD in DOM exactly as given, passing input,
+# output and exit status; 125 if the domain cannot be reached.
+testbed_exec() {
+	local dom=${1:?domain}
+	shift
+	[[ ${1:-} != -- ]] || shift
+	(($#)) || usage_error "exec needs a command after the domain"
+	domain_name "$dom" >/dev/null
+	if [[ $(testbed_kind) == qemu ]] && ! qemu_alive; then
+		if [[ -e $IDDR_RUN/qemu.pid ]]; then
+			printf 'iddr: error: QEMU has died; see %s and run "harness/iddr up"\n' "$IDDR_RUN/log/qemu.log" >&2
+		else
+			printf 'iddr: error: the testbed is not up; run "harness/iddr up"\n' >&2
+		fi
+		return 125
+	fi
+	testbed_call "$dom" "$@"
+}
+
+# testbed_put FILE DOM:PATH: copy a file (or '-', standard input) into a domain.
+testbed_put() {
+	local file=$1 dom=${2%%:*} path=${2#*:} mode=644
+	[[ $2 == *:?* ]] || usage_error "put needs DOMAIN:PATH, not '$2'"
+	# shellcheck disable=SC2016 # the domain's shell expands these
+	local script='t=$1.partial.$$ && cat >"$t" && chmod "$2" "$t" && mv -- "$t" "$1"'
+	[[ $path != */ ]] || path+=$(basename -- "$file")
+	if [[ $file == - ]]; then
+		testbed_exec "$dom" sh -c "$script" put "$path" "$mode"
+	else
+		[[ -f $file && -r $file ]] || die "cannot read the file $file"
+		[[ ! -x $file ]] || mode=755
+		testbed_exec "$dom" sh -c "$script" put "$path" "$mode" <"$file"
+	fi
+}
+
+# testbed_get DOM:PATH [FILE]: copy a file out of a domain, to standard output if
+# no FILE is given.
+testbed_get() {
+	local dom=${1%%:*} path=${1#*:} file=${2:--}
+	[[ $1 == *:?* ]] || usage_error "get needs DOMAIN:PATH, not '$1'"
+	if [[ $file == - ]]; then
+		testbed_exec "$dom" cat -- "$path" </dev/null
+		return
+	fi
+	[[ ! -d $file ]] || file=$file/$(basename -- "$path")
+	if ! testbed_exec "$dom" cat -- "$path" </dev/null >"$file.partial"; then
+		rm -f -- "$file.partial"
+		return 1
+	fi
+	mv -- "$file.partial" "$file"
+}
+
+# testbed_config DOM: print the xl configuration of a domain, filled in.
+testbed_config() {
+	local boot extra type=${IDDR_DOMAIN_TYPE:-pv}
+	if [[ $(testbed_kind) == qemu ]]; then
+		boot=/boot/iddr
+		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both}"
+	else
+		boot=$IDDR_RUN/boot
+		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-1024} iddr.pairs=${IDDR_PAIRS:-both}"
+	fi
+	extra+=" ${IDDR_GUEST_ARGS:-}"
+	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
+		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
+		"$IDDR_CONFIGS/domains/$1.cfg"
+}
+
+# testbed_cpio OUT: archive our modules, guest scripts and tools for the domains.
+testbed_cpio() {
+	local tree m
+	tree=$(mktemp -d)
+	mkdir -p -- "$tree"/iddr/{bin,guest,modules}
+	cp -- "$IDDR_BUILD"/tools/domain/iddr-* "$tree/iddr/bin/"
+	for m in "$IDDR_TOP"/harness/guest/*; do
+		[[ -f $m ]] || continue
+		case ${m##*/} in
+		init) ;;
+		rc*) cp -- "$m" "$tree/iddr/guest/" ;;
+		*) cp -- "$m" "$tree/iddr/bin/" ;;
+		esac
+	done
+	chmod 755 -- "$tree"/iddr/bin/* "$tree"/iddr/guest/*
+	for m in "${BUILD_MODULES[@]}"; do
+		[[ ! -f $BUILD_MODULES_DIR/$m.ko ]] || cp -- "$BUILD_MODULES_DIR/$m.ko" "$tree/iddr/modules/"
+	done
+	(
+		cd -- "$tree"
+		# Same contents, same archive: the testbed restarts only when it must.
+		find . -exec touch -h -d @0 {} +
+		find . | sort | cpio -o -H newc --quiet -R 0:0 --reproducible
+	) >"$1"
+	rm -rf -- "$tree"
+}
+
+# qemu_arguments: print QEMU's arguments, one a line.
+qemu_arguments() {
+	local accel sockets=$1 i
+	accel=$(testbed_accel)
+	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
+	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
+	local cpu=host
+	if [[ $accel == tcg ]]; then
+		# With SMAP on, dom0 dies at once; the rest only costs time here.
+		xen+=' smap=0 smep=0 spec-ctrl=no xpti=0 pcid=0'
+		cpu=max
+		accel=tcg,thread=multi,tb-size=512
+	fi
+	xen+=" ${IDDR_XEN_ARGS:-}"
+	local linux="console=hvc0 iddr.role=dom0 ${IDDR_DOM0_ARGS:-}"
+	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
+		-smp "${QEMU_CPUS:-2}" -m "$QEMU_MEMORY" -nodefaults -display none -no-reboot \
+		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \
+		-kernel "$XEN_IMAGE" -append "$xen" \
+		-initrd "$VMLINUX $linux,$IDDR_RUN/boot/dom0.cpio" \
+		-drive "file=$IMAGE/root.sqsh,if=none,id=root,format=raw,readonly=on" \
+		-device virtio-blk-pci,drive=root \
+		-virtfs "local,path=$IDDR_RUN/boot,mount_tag=boot,security_model=none,readonly=on" \
+		-virtfs "local,path=$IDDR_RUN/log,mount_tag=log,security_model=none" \
+		-device virtio-serial-pci
+	for ((i = 0; i < TESTBED_PORTS; i++)); do
+		printf '%s\n' -chardev "socket,id=agent$i,path=$sockets/$i,server=on,wait=off" \
+			-device "virtserialport,chardev=agent$i,name=iddr.$i"
+	done
+}
+
+# testbed_key: a key of everything that the running testbed was made from.
+testbed_key() {
+	{
+		testbed_kind
+		if [[ $(testbed_kind) == qemu ]]; then
+			printf '%s\n' "$IMAGE_KEY"
+			qemu_arguments SOCKETS
+		fi
+		testbed_config app
+		testbed_config storage
+		sha256sum <"$1"
+	} | text_key
+}
+
+# qemu_start: boot Xen and dom0 in QEMU and wait for dom0's agent.
+qemu_start() {
+	local sockets line end
+	local -a args=()
+	need qemu-system-x86_64 qemu-system-x86
+	need_space "$IDDR_RUN" 300 "the testbed's boot files"
+	sockets=$(mktemp -d "${XDG_RUNTIME_DIR:-/tmp}/iddr.XXXXXX")
+	printf '%s\n' "$sockets" >"$IDDR_RUN/sockets"
+	while IFS= read -r line; do
+		args+=("$line")
+	done < <(qemu_arguments "$sockets")
+	# QEMU must not inherit our lock: it would hold it as long as it runs.
+	if ! (
+		[[ -z ${IDDR_LOCK_FD:-} ]] || exec {IDDR_LOCK_FD}>&-
+		exec qemu-system-x86_64 "${args[@]}" -daemonize -pidfile "$IDDR_RUN/qemu.pid"
+	) </dev/null >"$IDDR_RUN/log/qemu.log" 2>&1; then
+		tail -n 5 -- "$IDDR_RUN/log/qemu.log" >&2
+		die "QEMU did not start; the log is $IDDR_RUN/log/qemu.log"
+	fi
+	process_start "$(<"$IDDR_RUN/qemu.pid")" >"$IDDR_RUN/qemu.start"
+	end=$((SECONDS + TESTBED_UP_LIMIT))
+	until testbed_answers dom0; do
+		testbed_waiting dom0 "$end" "$IDDR_RUN/log/console.log"
+	done
+}
+
+# testbed_waiting DOM END LOG: one turn of waiting for a domain's agent.
+testbed_waiting() {
+	if [[ $(testbed_kind) == qemu ]] && ! qemu_alive; then
+		tail -n 12 -- "$3" >&2 || true
+		die "QEMU ended while waiting for $1; the logs are in $IDDR_RUN/log"
+	fi
+	if ((SECONDS >= $2)); then
+		tail -n 12 -- "$3" >&2 || true
+		die "waited $TESTBED_UP_LIMIT s for the agent in $1 in vain; the log is $3"
+	fi
+	sleep 0.2
+}
+
+# domain_log DOM: where a domain's console is logged.
+domain_log() {
+	case $1 in
+	dom0) printf '%s\n' "$IDDR_RUN/log/console.log" ;;
+	*)
+		if [[ $(testbed_kind) == qemu ]]; then
+			printf '%s\n' "$IDDR_RUN/log/guest-$(domain_name "$1").log"
+		else
+			printf '/var/log/xen/console/guest-%s.log\n' "$(domain_name "$1")"
+		fi
+		;;
+	esac
+}
+
+# domain_create DOM: create a domain from its configuration.
+domain_create() {
+	local cfg=$IDDR_RUN/boot/$1.cfg
+	[[ $(testbed_kind) == xen ]] || cfg=/boot/iddr/$1.cfg
+	testbed_call dom0 xl create -q "$cfg" </dev/null >&2 ||
+		die "xl create of the domain $1 failed; its configuration is $IDDR_RUN/boot/$1.cfg, the log $(domain_log dom0)"
+}
+
+# domain_wait DOM: wait until a domain's agent answers.
+domain_wait() {
+	local end=$((SECONDS + TESTBED_UP_LIMIT))
+	until testbed_answers "$1"; do
+		testbed_waiting "$1" "$end" "$(domain_log "$1")"
+	done
+}
+
+# domain_destroy DOM: destroy a domain if it exists.
+domain_destroy() {
+	local name
+	name=$(domain_name "$1")
+	if testbed_call dom0 xl domid "$name" </dev/null >/dev/null 2>&1; then
+		testbed_call dom0 xl destroy "$name" </dev/null >&2
+	fi
+}
+
+# testbed_prepare: write the boot files; sets TESTBED_KEY.
+testbed_prepare() {
+	local dom
+	mkdir -p -- "$IDDR_RUN"/{log,boot,next}
+	testbed_cpio "$IDDR_RUN/next/iddr.cpio"
+	TESTBED_KEY=$(testbed_key "$IDDR_RUN/next/iddr.cpio")
+}
+
+# testbed_boot_files: put the prepared files where the testbed boots from.
+testbed_boot_files() {
+	local boot=$IDDR_RUN/boot dom
+	cat -- "$IMAGE/base.cpio" "$IDDR_RUN/next/iddr.cpio" >"$boot/dom0.cpio"
+	cat -- "$IMAGE/base.cpio" "$IMAGE/root.cpio" "$IDDR_RUN/next/iddr.cpio" >"$boot/domain.cpio"
+	ln -f -- "$VMLINUX" "$boot/vmlinux" 2>/dev/null || cp -- "$VMLINUX" "$boot/vmlinux"
+	for dom in app storage; do
+		testbed_config "$dom" >"$boot/$dom.cfg"
+	done
+}
+
+# testbed_up: boot the testbed unless it is up, healthy and current.
+testbed_up() {
+	with_lock "$IDDR_BUILD/.lock" testbed_up_locked
+}
+
+# testbed_up_locked: testbed_up's work.
+testbed_up_locked() {
+	local start
+	mkdir -p -- "$IDDR_RUN"
+	sysroot_make
+	build_tools
+	build_modules
+	image_make
+	testbed_prepare
+	if [[ -s $IDDR_RUN/key ]]; then
+		if [[ $(<"$IDDR_RUN/key") != "$TESTBED_KEY" ]]; then
+			note "modules, tools or configuration changed since the testbed was booted: restarting it"
+		elif testbed_is_up; then
+			return 0
+		else
+			note "the testbed has died or does not answer: restarting it (its logs are kept in $IDDR_RUN/log.old)"
+		fi
+	elif [[ -e $IDDR_RUN/qemu.pid ]]; then
+		note "a testbed was left half started: restarting it"
+	fi
+	testbed_down_locked
+	start=$(now_ms)
+	rm -rf -- "$IDDR_RUN/log.old"
+	[[ ! -d $IDDR_RUN/log ]] || mv -- "$IDDR_RUN/log" "$IDDR_RUN/log.old"
+	mkdir -p -- "$IDDR_RUN/log"
+	TESTBED_STARTING=1
+	defer '[[ -z ${TESTBED_STARTING:-} ]] || testbed_down_locked'
+	testbed_boot_files
+	if [[ $(testbed_kind) == qemu ]]; then
+		note "booting Xen in QEMU ($(testbed_accel))"
+		qemu_start
+		note "dom0 is up after $((($(now_ms) - start + 500) / 1000)) s"
+	else
+		testbed_is_dom0 || die "TESTBED=xen, but this machine is not a Xen dom0"
+		need xl xen-utils-4.17
+	fi
+	domain_create storage
+	domain_create app
+	domain_wait storage
+	domain_wait app
+	printf '%s\n' "$TESTBED_KEY" >"$IDDR_RUN/key"
+	TESTBED_STARTING=
+	note "the testbed is up after $((($(now_ms) - start + 500) / 1000)) s"
+}
+
+# testbed_down: stop the testbed; nothing of it keeps running.
+testbed_down() {
+	with_lock "$IDDR_BUILD/.lock" testbed_down_locked
+}
+
+# testbed_down_locked: testbed_down's work.
+testbed_down_locked() {
+	local dom
+	if [[ $(testbed_kind) == qemu ]]; then
+		qemu_kill
+	elif testbed_is_dom0; then
+		for dom in app storage; do
+			domain_destroy "$dom"
+		done
+		rm -f -- "$IDDR_RUN/key"
+	fi
+}
+
+# help: up -- boot the testbed (nothing if it is up and current)
+cmd_up() {
+	(($# == 0)) || usage_error "up takes no arguments"
+	testbed_up
+}
+
+# help: down -- stop the testbed
+cmd_down() {
+	(($# == 0)) || usage_error "down takes no arguments"
+	testbed_down
+}
+
+# help: exec DOM [--] COMMAND... -- run a command in dom0, storage or app
+cmd_exec() {
+	(($# >= 2)) || usage_error "exec needs a domain (dom0, storage or app) and a command"
+	testbed_exec "$@"
+}
+
+# help: put FILE DOM:PATH -- copy a file into a domain
+cmd_put() {
+	(($# == 2)) || usage_error "put needs FILE and DOMAIN:PATH"
+	testbed_put "$@"
+}
+
+# help: get DOM:PATH [FILE] -- copy a file out of a domain
+cmd_get() {
+	(($# == 1 || $# == 2)) || usage_error "get needs DOMAIN:PATH and perhaps FILE"
+	testbed_get "$@"
+}
+
+# help: shell DOM -- an interactive shell in dom0, storage or app
+cmd_shell() {
+	(($# == 1)) || usage_error "shell needs a domain: dom0, storage or app"
+	local size saved rc=0
+	if [[ ! -t 0 ]]; then
+		testbed_exec "$1" bash -l
+		return
+	fi
+	size=$(stty size)
+	saved=$(stty -g)
+	defer "stty '$saved'"
+	stty raw -echo
+	testbed_exec "$1" script -qfc \
+		"stty rows ${size% *} cols ${size#* }; TERM=${TERM:-vt100} exec bash -il" /dev/null || rc=$?
+	stty "$saved"
+	return "$rc"
+}

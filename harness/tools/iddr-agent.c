@@ -1,0 +1,1343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * iddr-agent: run commands in another domain, exactly and quickly.
+ *
+ *   iddr-agent serve --port /dev/virtio-ports/NAME   in a dom0 inside QEMU
+ *   iddr-agent serve --vchan COUNT                   in a domain: COUNT servers at
+ *                                                    data/iddr/agent/<0..COUNT-1>
+ *   iddr-agent serve --unix SOCKET                   for tests
+ *   iddr-agent call --unix SOCKET... [--domain NAME] -- COMMAND [ARG...]
+ *   iddr-agent call --vchan NAME|DOMID -- COMMAND [ARG...]
+ *   iddr-agent init                                   process 1 of the testbed's domains
+ *
+ * A call sends one CALL frame (a nonce, the target domain, the argument vector),
+ * then its standard input; back come the output and the exit status. Arguments
+ * are never parsed again by anything. With --domain, the agent that answers in
+ * dom0 relays frames between its port and the domain's vchan; no process is
+ * started for that, and the vchan stays open for the next call, because under
+ * emulation either would cost more than the command itself.
+ *
+ * Flow control: no side takes from one stream what it cannot at once put into
+ * the next, and each always keeps reading what it waits for. When a caller
+ * goes away its command's process group is killed. A caller whose server falls
+ * silent (no frame, not even the heartbeat) gives up with status 125.
+ *
+ * Everything that arrives is checked before use; a stream that makes no sense
+ * is searched for the next CALL frame.
+ *
+ * One thread (libxenstore has its own reader thread), one poll loop per session.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef IDDR_XEN
+#include <libxenvchan.h>
+#include <xenstore.h>
+#endif
+
+#define EXIT_TRANSPORT	125	/* the domain or its agent cannot be reached */
+#define EXIT_USAGE	2
+#define DATA_MAX	32768	/* payload of one data frame */
+#define CALL_MAX	(512 * 1024)	/* payload of a CALL frame */
+#define BUF_MAX		(CALL_MAX + DATA_MAX)
+#define ARGS_MAX	4096
+#define NONCE_LEN	16
+#define MAGIC_LEN	16
+#define ACK_TRY_MS	3000	/* repeat an unanswered CALL after this */
+#define ACK_MS		20000	/* and give up after this */
+#define BEAT_MS		10000	/* the server's heartbeat */
+#define SILENCE_MS	60000	/* a silent server is a dead one */
+#define KILL_MS		2000	/* from SIGTERM to SIGKILL */
+#define VCHAN_RING	16384
+
+enum frame_type {
+	F_CALL = 1,	/* magic, nonce, target\0, argument\0... */
+	F_ACK,		/* nonce */
+	F_STDIN,	/* data; empty: end of file */
+	F_STDOUT,
+	F_STDERR,
+	F_EXIT,		/* le32 status */
+	F_ERROR,	/* text: the call could not be delivered */
+	F_BEAT,
+	F_LAST = F_BEAT
+};
+
+struct frame_hdr {
+	uint8_t type;
+	uint8_t mark[3];
+	uint32_t len;	/* little endian, as both ends are x86 */
+};
+
+static const uint8_t frame_mark[3] = { 'i', 'd', 'r' };
+
+/* A growing byte queue: data[start, end). */
+struct buf {
+	uint8_t *data;
+	size_t start, end, size;
+};
+
+/* One byte stream to a peer: a file descriptor or a vchan. */
+struct link {
+	int fd;
+#ifdef IDDR_XEN
+	struct libxenvchan *vchan;
+#endif
+	bool is_vchan;
+	bool dead;
+	struct buf in, out;
+};
+
+static const char *self = "iddr-agent";
+
+static void die(int status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+/* Print an error and leave with STATUS. */
+static void die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: error: ", self);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(status);
+}
+
+/* Milliseconds of a clock that never steps. */
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The magic, computed so that this program's own file does not contain it. */
+static void magic_get(uint8_t *magic)
+{
+	uint32_t x = 0x49444452;
+	int i;
+
+	for (i = 0; i < MAGIC_LEN; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		magic[i] = x >> 11;
+	}
+}
+
+static size_t buf_len(const struct buf *b)
+{
+	return b->end - b->start;
+}
+
+/* Room for LEN more bytes at the end. */
+static uint8_t *buf_room(struct buf *b, size_t len)
+{
+	if (b->start && (b->start == b->end || b->size - b->end < len)) {
+		memmove(b->data, b->data + b->start, buf_len(b));
+		b->end -= b->start;
+		b->start = 0;
+	}
+	if (b->size - b->end < len) {
+		b->size = b->end + len;
+		b->data = realloc(b->data, b->size);
+		if (!b->data)
+			die(EXIT_TRANSPORT, "out of memory");
+	}
+	return b->data + b->end;
+}
+
+static void buf_put(struct buf *b, const void *data, size_t len)
+{
+	memcpy(buf_room(b, len), data, len);
+	b->end += len;
+}
+
+static void buf_reset(struct buf *b)
+{
+	b->start = b->end = 0;
+}
+
+static void set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* ---- links ---------------------------------------------------------------- */
+
+/* What poll() shall wait for on this link. */
+static struct pollfd link_pollfd(struct link *l, bool want_in)
+{
+	struct pollfd p = { .fd = l->fd };
+
+	if (l->dead) {
+		p.fd = -1;
+	} else if (l->is_vchan) {
+		/* One event channel tells of data and of room alike. */
+		p.events = POLLIN;
+	} else {
+		if (want_in)
+			p.events |= POLLIN;
+		if (buf_len(&l->out))
+			p.events |= POLLOUT;
+	}
+	return p;
+}
+
+/* Send what the link takes now; a failure marks it dead. */
+static void link_flush(struct link *l)
+{
+	while (!l->dead && buf_len(&l->out)) {
+		ssize_t n;
+
+#ifdef IDDR_XEN
+		if (l->is_vchan) {
+			n = libxenvchan_write(l->vchan, l->out.data + l->out.start,
+					      buf_len(&l->out));
+			if (n == 0)
+				break;
+		} else
+#endif
+		{
+			n = write(l->fd, l->out.data + l->out.start, buf_len(&l->out));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0 && errno == EAGAIN)
+				break;
+		}
+		if (n <= 0) {
+			l->dead = true;
+			break;
+		}
+		l->out.start += n;
+	}
+	if (!buf_len(&l->out))
+		buf_reset(&l->out);
+}
+
+/* Take in what is there, at most one frame's worth ahead; a closed peer marks it dead. */
+static void link_fill(struct link *l)
+{
+	while (!l->dead && buf_len(&l->in) < BUF_MAX) {
+		uint8_t *room = buf_room(&l->in, DATA_MAX);
+		ssize_t n;
+
+#ifdef IDDR_XEN
+		if (l->is_vchan) {
+			n = libxenvchan_read(l->vchan, room, DATA_MAX);
+			if (n == 0)
+				break;
+		} else
+#endif
+		{
+			n = read(l->fd, room, DATA_MAX);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0 && errno == EAGAIN)
+				break;
+		}
+		if (n <= 0) {
+			l->dead = true;
+			break;
+		}
+		l->in.end += n;
+		/* A socket or port that gave less than asked is empty: save a call. */
+		if (n < DATA_MAX && !l->is_vchan)
+			break;
+	}
+}
+
+/* Act on what poll() said of the link. */
+static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
+{
+	if (l->dead || p->fd < 0)
+		return;
+#ifdef IDDR_XEN
+	if (l->is_vchan) {
+		if (p->revents & POLLIN)
+			libxenvchan_wait(l->vchan);
+		if (want_in)
+			link_fill(l);
+		link_flush(l);
+		if (!libxenvchan_is_open(l->vchan) &&
+		    libxenvchan_data_ready(l->vchan) <= 0)
+			l->dead = true;
+		return;
+	}
+#endif
+	if (p->revents & POLLIN && want_in)
+		link_fill(l);
+	else if (p->revents & (POLLHUP | POLLERR | POLLNVAL))
+		l->dead = true;
+	link_flush(l);
+}
+
+static void frame_put(struct link *l, enum frame_type type, const void *data, size_t len)
+{
+	struct frame_hdr h = { .type = type, .len = len };
+
+	memcpy(h.mark, frame_mark, sizeof(h.mark));
+	buf_put(&l->out, &h, sizeof(h));
+	if (len)
+		buf_put(&l->out, data, len);
+}
+
+/*
+ * The next whole frame of the link's input, or NULL. *data stays valid until
+ * frame_done(). What is not a frame is skipped up to the next CALL frame:
+ * after a caller died in the midst of one, the next caller's CALL follows it.
+ */
+static const struct frame_hdr *frame_peek(struct link *l, const uint8_t **data)
+{
+	uint8_t magic[MAGIC_LEN];
+	struct buf *b = &l->in;
+
+	magic_get(magic);
+	for (;;) {
+		const struct frame_hdr *h = (const void *)(b->data + b->start);
+		static struct frame_hdr copy;
+		uint8_t *next = NULL;
+		size_t max;
+		bool valid;
+
+		if (buf_len(b) < sizeof(*h))
+			return NULL;
+		memcpy(&copy, h, sizeof(copy));
+		max = copy.type == F_CALL ? CALL_MAX : DATA_MAX;
+		valid = copy.type >= F_CALL && copy.type <= F_LAST &&
+			!memcmp(copy.mark, frame_mark, sizeof(frame_mark)) &&
+			copy.len <= max;
+		if (valid && buf_len(b) - sizeof(copy) >= copy.len) {
+			*data = b->data + b->start + sizeof(copy);
+			return &copy;
+		}
+		if (buf_len(b) > 2 * sizeof(copy))
+			next = memmem(b->data + b->start + sizeof(copy) + 1,
+				      buf_len(b) - sizeof(copy) - 1, magic, MAGIC_LEN);
+		if (next) {
+			b->start = next - sizeof(copy) - b->data;
+			continue;
+		}
+		if (valid)
+			return NULL;
+		/* Keep what may be the head of a CALL frame. */
+		if (buf_len(b) > sizeof(copy) + MAGIC_LEN)
+			b->start = b->end - sizeof(copy) - MAGIC_LEN;
+		return NULL;
+	}
+}
+
+static void frame_done(struct link *l, const struct frame_hdr *h)
+{
+	l->in.start += sizeof(*h) + h->len;
+	if (l->in.start == l->in.end)
+		buf_reset(&l->in);
+}
+
+/* ---- a CALL frame --------------------------------------------------------- */
+
+struct call {
+	uint8_t nonce[NONCE_LEN];
+	const char *target;
+	int argc;
+	char *argv[ARGS_MAX + 1];
+	char *text;	/* what target and argv point into */
+};
+
+static void call_free(struct call *c)
+{
+	free(c->text);
+	memset(c, 0, sizeof(*c));
+}
+
+/* Take a CALL frame's payload apart; false if it is malformed. */
+static bool call_parse(struct call *c, const uint8_t *data, size_t len)
+{
+	uint8_t magic[MAGIC_LEN];
+	char *p, *end;
+
+	memset(c, 0, sizeof(*c));
+	magic_get(magic);
+	if (len < MAGIC_LEN + NONCE_LEN + 2 || memcmp(data, magic, MAGIC_LEN) ||
+	    data[len - 1] != '\0')
+		return false;
+	memcpy(c->nonce, data + MAGIC_LEN, NONCE_LEN);
+	data += MAGIC_LEN + NONCE_LEN;
+	len -= MAGIC_LEN + NONCE_LEN;
+	c->text = malloc(len);
+	if (!c->text)
+		return false;
+	memcpy(c->text, data, len);
+	end = c->text + len;
+	c->target = c->text;
+	for (p = c->text + strlen(c->text) + 1; p < end; p += strlen(p) + 1) {
+		if (c->argc == ARGS_MAX) {
+			call_free(c);
+			return false;
+		}
+		c->argv[c->argc++] = p;
+	}
+	c->argv[c->argc] = NULL;
+	if (!c->argc) {
+		call_free(c);
+		return false;
+	}
+	return true;
+}
+
+static void call_put(struct link *l, const uint8_t *nonce, const char *target,
+		     char **argv)
+{
+	struct buf b = { 0 };
+	uint8_t magic[MAGIC_LEN];
+
+	magic_get(magic);
+	buf_put(&b, magic, MAGIC_LEN);
+	buf_put(&b, nonce, NONCE_LEN);
+	buf_put(&b, target, strlen(target) + 1);
+	for (; *argv; argv++)
+		buf_put(&b, *argv, strlen(*argv) + 1);
+	if (buf_len(&b) > CALL_MAX)
+		die(EXIT_TRANSPORT, "the command line is longer than %d bytes", CALL_MAX);
+	frame_put(l, F_CALL, b.data, buf_len(&b));
+	free(b.data);
+}
+
+/* ---- vchan ---------------------------------------------------------------- */
+
+#ifdef IDDR_XEN
+static struct xs_handle *xs;
+
+static void xs_connect(void)
+{
+	if (!xs)
+		xs = xs_open(0);
+	if (!xs)
+		die(EXIT_TRANSPORT, "cannot reach xenstore: %s", strerror(errno));
+}
+
+/* The number of the domain called NAME (or numbered so), -1 if there is none. */
+static int domid_of(const char *name)
+{
+	char **ids, *end, path[64];
+	unsigned int i, n, len;
+	int found = -1;
+	long number = strtol(name, &end, 10);
+
+	xs_connect();
+	if (*name && !*end && number >= 0 && number < 0x7ff0)
+		return xs_is_domain_introduced(xs, number) ? number : -1;
+	ids = xs_directory(xs, XBT_NULL, "/local/domain", &n);
+	for (i = 0; ids && i < n && found < 0; i++) {
+		char *value;
+
+		snprintf(path, sizeof(path), "/local/domain/%.8s/name", ids[i]);
+		value = xs_read(xs, XBT_NULL, path, &len);
+		if (value && !strcmp(value, name))
+			found = atoi(ids[i]);
+		free(value);
+	}
+	free(ids);
+	return found;
+}
+
+/* Connect to agent INDEX of a domain; false if it does not serve. */
+static bool vchan_connect(struct link *l, int domid, int index)
+{
+	char path[96];
+
+	memset(l, 0, sizeof(*l));
+	snprintf(path, sizeof(path), "/local/domain/%d/data/iddr/agent/%d", domid, index);
+	l->vchan = libxenvchan_client_init(NULL, domid, path);
+	if (!l->vchan)
+		return false;
+	l->vchan->blocking = 0;
+	l->is_vchan = true;
+	l->fd = libxenvchan_fd_for_select(l->vchan);
+	return true;
+}
+
+static void vchan_disconnect(struct link *l)
+{
+	if (l->vchan)
+		libxenvchan_close(l->vchan);
+	l->vchan = NULL;
+	l->dead = true;
+	buf_reset(&l->in);
+	buf_reset(&l->out);
+}
+
+/* An open vchan to a domain, kept from call to call by the relay. */
+struct peer {
+	char name[64];
+	int domid;
+	struct link link;
+	struct peer *next;
+};
+
+static struct peer *peers;
+
+/* Has a domain gone since we looked? Then forget the vchans to the gone ones. */
+static void peers_check(void)
+{
+	struct peer *p;
+	char **event;
+	bool released = false;
+
+	while ((event = xs_check_watch(xs))) {
+		released = true;
+		free(event);
+	}
+	if (!released)
+		return;
+	for (p = peers; p; p = p->next)
+		if (p->link.vchan && !xs_is_domain_introduced(xs, p->domid))
+			vchan_disconnect(&p->link);
+}
+
+/* A live vchan to agent INDEX of the domain NAME, or NULL with a reason. */
+static struct peer *peer_get(const char *name, int index, char *why, size_t size)
+{
+	static bool watching;
+	struct peer *p;
+
+	xs_connect();
+	if (!watching) {
+		watching = xs_watch(xs, "@releaseDomain", "gone");
+		if (!watching) {
+			snprintf(why, size, "cannot watch for ending domains");
+			return NULL;
+		}
+	}
+	peers_check();
+	for (p = peers; p && strcmp(p->name, name); p = p->next)
+		;
+	if (p && p->link.vchan && !libxenvchan_is_open(p->link.vchan))
+		vchan_disconnect(&p->link);
+	if (p && p->link.vchan)
+		return p;
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p || strlen(name) >= sizeof(p->name)) {
+			free(p);
+			snprintf(why, size, "no domain can be called %.60s", name);
+			return NULL;
+		}
+		strcpy(p->name, name);
+		p->next = peers;
+		peers = p;
+	}
+	p->domid = domid_of(name);
+	if (p->domid < 0) {
+		snprintf(why, size, "there is no domain %s", name);
+		return NULL;
+	}
+	if (!vchan_connect(&p->link, p->domid, index)) {
+		snprintf(why, size, "the agent in %s (domain %d) does not serve", name, p->domid);
+		return NULL;
+	}
+	return p;
+}
+#endif /* IDDR_XEN */
+
+/* ---- server --------------------------------------------------------------- */
+
+struct child {
+	pid_t pid;
+	int in, out, err;	/* -1 when closed */
+	struct buf in_buf;
+	bool in_eof;		/* the caller's input has ended */
+	bool gone;		/* waited for; its status is below */
+	int status;
+};
+
+static int sigchld_pipe[2] = { -1, -1 };
+
+static void on_sigchld(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	if (write(sigchld_pipe[1], "", 1) < 0) {
+		/* Full: the reader will wake anyway. */
+	}
+	errno = saved;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Start the command in its own process group; false with errno if that failed. */
+static bool child_start(struct child *c, char **argv)
+{
+	int in[2], out[2], err[2];
+
+	memset(c, 0, sizeof(*c));
+	c->in = c->out = c->err = -1;
+	if (pipe2(in, O_CLOEXEC))
+		return false;
+	if (pipe2(out, O_CLOEXEC)) {
+		close(in[0]), close(in[1]);
+		return false;
+	}
+	if (pipe2(err, O_CLOEXEC)) {
+		close(in[0]), close(in[1]), close(out[0]), close(out[1]);
+		return false;
+	}
+	c->pid = fork();
+	if (c->pid == 0) {
+		struct sigaction dfl = { .sa_handler = SIG_DFL };
+		sigset_t none;
+
+		setsid();
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		dup2(err[1], 2);
+		sigaction(SIGPIPE, &dfl, NULL);
+		sigaction(SIGCHLD, &dfl, NULL);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execvp(argv[0], argv);
+		dprintf(2, "%s: %s: %s\n", self, argv[0], strerror(errno));
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	close(in[0]), close(out[1]), close(err[1]);
+	c->in = in[1];
+	c->out = out[0];
+	c->err = err[0];
+	if (c->pid < 0) {
+		close_fd(&c->in), close_fd(&c->out), close_fd(&c->err);
+		return false;
+	}
+	set_nonblock(c->in);
+	set_nonblock(c->out);
+	set_nonblock(c->err);
+	return true;
+}
+
+/* Collect the command's exit status if it has ended. */
+static void child_reap(struct child *c)
+{
+	int status;
+
+	if (c->gone || waitpid(c->pid, &status, WNOHANG) != c->pid)
+		return;
+	c->gone = true;
+	c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The caller went away: end the command and everything in its group. */
+static void child_kill(struct child *c)
+{
+	int64_t end = now_ms() + KILL_MS;
+
+	close_fd(&c->in), close_fd(&c->out), close_fd(&c->err);
+	kill(-c->pid, SIGTERM);
+	while (!c->gone && now_ms() < end) {
+		struct timespec ts = { .tv_nsec = 10000000 };
+
+		child_reap(c);
+		if (!c->gone)
+			nanosleep(&ts, NULL);
+	}
+	kill(-c->pid, SIGKILL);
+	if (!c->gone && waitpid(c->pid, NULL, 0) == c->pid)
+		c->gone = true;
+}
+
+/* Give the command its input; one that no longer reads loses it. */
+static void child_feed(struct child *c)
+{
+	while (c->in >= 0 && buf_len(&c->in_buf)) {
+		ssize_t n = write(c->in, c->in_buf.data + c->in_buf.start,
+				  buf_len(&c->in_buf));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			close_fd(&c->in);
+			break;
+		}
+		c->in_buf.start += n;
+	}
+	buf_reset(&c->in_buf);
+	if (c->in_eof)
+		close_fd(&c->in);
+}
+
+/* Move one chunk of output into the link; closes *fd at its end. True if any moved. */
+static bool child_drain(struct link *l, int *fd, enum frame_type type)
+{
+	static uint8_t chunk[DATA_MAX];
+	ssize_t n;
+
+	if (*fd < 0)
+		return false;
+	do
+		n = read(*fd, chunk, sizeof(chunk));
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		frame_put(l, type, chunk, n);
+	else if (n == 0 || errno != EAGAIN)
+		close_fd(fd);
+	return n > 0;
+}
+
+/*
+ * Run one call's command to its end. Returns when the exit status has been
+ * handed to the link, when the link died, or when another CALL has arrived
+ * (its caller took the place of ours): then that frame is left in the input.
+ */
+static void session_run(struct link *l, struct call *call)
+{
+	struct child c;
+	int64_t beat = now_ms() + BEAT_MS;
+	bool exit_sent = false;
+
+	frame_put(l, F_ACK, call->nonce, NONCE_LEN);
+	if (!child_start(&c, call->argv)) {
+		const char *msg = strerror(errno);
+
+		frame_put(l, F_ERROR, msg, strlen(msg));
+		link_flush(l);
+		return;
+	}
+	/*
+	 * The first frames tend to follow at once; but do not wait for them,
+	 * the command is running already.
+	 */
+	while (!l->dead) {
+		struct pollfd p[5];
+		bool room, want_in;
+		char drop[64];
+
+		/* Frames that have arrived. */
+		while (!buf_len(&c.in_buf)) {
+			const uint8_t *data;
+			const struct frame_hdr *h = frame_peek(l, &data);
+
+			if (!h)
+				break;
+			if (h->type == F_CALL) {
+				if (h->len >= MAGIC_LEN + NONCE_LEN &&
+				    !memcmp(data + MAGIC_LEN, call->nonce, NONCE_LEN)) {
+					frame_done(l, h);
+					continue;
+				}
+				child_kill(&c);
+				free(c.in_buf.data);
+				return;
+			}
+			if (h->type == F_STDIN && !c.in_eof) {
+				if (!h->len)
+					c.in_eof = true;
+				else if (c.in >= 0)
+					buf_put(&c.in_buf, data, h->len);
+			}
+			frame_done(l, h);
+			child_feed(&c);
+		}
+		child_reap(&c);
+		if (c.gone && !exit_sent && !buf_len(&l->out)) {
+			/* What the command wrote is in the pipes by now; its own
+			 * background processes may hold them open for ever. */
+			bool more = child_drain(l, &c.out, F_STDOUT);
+
+			more |= child_drain(l, &c.err, F_STDERR);
+			if (!more) {
+				uint32_t status = c.status;
+
+				frame_put(l, F_EXIT, &status, sizeof(status));
+				exit_sent = true;
+			}
+		}
+		if (!exit_sent && now_ms() >= beat) {
+			if (!buf_len(&l->out))
+				frame_put(l, F_BEAT, NULL, 0);
+			beat = now_ms() + BEAT_MS;
+		}
+		link_flush(l);
+		if (exit_sent && !buf_len(&l->out))
+			break;
+
+		room = !buf_len(&l->out);
+		want_in = !buf_len(&c.in_buf);
+		if (c.gone && room && !exit_sent && !l->dead)
+			continue;
+		p[0] = link_pollfd(l, want_in);
+		p[1] = (struct pollfd){ .fd = sigchld_pipe[0], .events = POLLIN };
+		p[2] = (struct pollfd){ .fd = room ? c.out : -1, .events = POLLIN };
+		p[3] = (struct pollfd){ .fd = room ? c.err : -1, .events = POLLIN };
+		p[4] = (struct pollfd){ .fd = buf_len(&c.in_buf) ? c.in : -1,
+					.events = POLLOUT };
+		if (poll(p, 5, exit_sent ? 1000 : (int)(beat - now_ms() > 0 ? beat - now_ms() : 0)) < 0 &&
+		    errno != EINTR)
+			break;
+		if (p[1].revents & POLLIN && read(sigchld_pipe[0], drop, sizeof(drop)) < 0) {
+			/* Emptied by another turn. */
+		}
+		link_ready(l, &p[0], want_in);
+		child_feed(&c);
+		if (p[2].revents)
+			child_drain(l, &c.out, F_STDOUT);
+		if (p[3].revents)
+			child_drain(l, &c.err, F_STDERR);
+	}
+	if (!c.gone)
+		child_kill(&c);
+	close_fd(&c.in), close_fd(&c.out), close_fd(&c.err);
+	free(c.in_buf.data);
+}
+
+static void call_error(struct link *l, const struct call *call, const char *msg)
+{
+	frame_put(l, F_ACK, call->nonce, NONCE_LEN);
+	frame_put(l, F_ERROR, msg, strlen(msg));
+	link_flush(l);
+}
+
+#ifdef IDDR_XEN
+/* Copy whole frames from one link to another while the other has room. */
+static bool relay_frames(struct link *from, struct link *to)
+{
+	bool ended = false;
+
+	while (!ended && buf_len(&to->out) < 2 * DATA_MAX) {
+		const uint8_t *data;
+		const struct frame_hdr *h = frame_peek(from, &data);
+
+		if (!h)
+			break;
+		if (h->type == F_CALL)
+			return true;
+		ended = h->type == F_EXIT || h->type == F_ERROR;
+		frame_put(to, h->type, data, h->len);
+		frame_done(from, h);
+	}
+	link_flush(to);
+	return ended;
+}
+
+/* Carry one call between our caller and the agent of another domain. */
+static void session_relay(struct link *l, struct call *call, int index)
+{
+	char why[160];
+	struct peer *peer = peer_get(call->target, index, why, sizeof(why));
+	bool ended = false;
+
+	if (!peer) {
+		call_error(l, call, why);
+		return;
+	}
+	call_put(&peer->link, call->nonce, "", call->argv);
+	link_flush(&peer->link);
+	while (!l->dead && !peer->link.dead) {
+		struct pollfd p[3];
+		bool room_up, room_down;
+
+		/* Upwards only a new CALL ends it: our caller was replaced. */
+		if (relay_frames(l, &peer->link)) {
+			const uint8_t *data;
+			const struct frame_hdr *h = frame_peek(l, &data);
+
+			if (h && h->type == F_CALL && h->len >= MAGIC_LEN + NONCE_LEN &&
+			    !memcmp(data + MAGIC_LEN, call->nonce, NONCE_LEN)) {
+				frame_done(l, h);
+				continue;
+			}
+			break;
+		}
+		ended = ended || relay_frames(&peer->link, l);
+		link_flush(l);
+		if (ended && !buf_len(&l->out))
+			return;
+		room_down = buf_len(&l->out) < 2 * DATA_MAX;
+		room_up = buf_len(&peer->link.out) < 2 * DATA_MAX;
+		p[0] = link_pollfd(l, room_up);
+		p[1] = link_pollfd(&peer->link, room_down);
+		p[2] = (struct pollfd){ .fd = xs_fileno(xs), .events = POLLIN };
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
+			break;
+		link_ready(l, &p[0], room_up);
+		if (p[1].revents)
+			link_ready(&peer->link, &p[1], room_down);
+		if (p[2].revents)
+			peers_check();
+	}
+	/* Whatever happened, the stream to the domain is not at a frame's end. */
+	if (peer->link.dead && !ended) {
+		static const char msg[] = "the domain or its agent has gone";
+
+		frame_put(l, F_ERROR, msg, sizeof(msg) - 1);
+		link_flush(l);
+	}
+	vchan_disconnect(&peer->link);
+}
+#endif
+
+/* Serve calls on one link until it dies. INDEX chooses the vchan for relayed ones. */
+static void serve_link(struct link *l, int index)
+{
+	uint8_t last[NONCE_LEN] = { 0 };
+
+	(void)index;
+	while (!l->dead) {
+		const uint8_t *data;
+		const struct frame_hdr *h = frame_peek(l, &data);
+		struct pollfd p;
+
+		if (h) {
+			struct call call;
+			bool fresh = h->type == F_CALL && call_parse(&call, data, h->len);
+
+			frame_done(l, h);
+			if (!fresh)
+				continue;
+			if (memcmp(call.nonce, last, NONCE_LEN)) {
+				memcpy(last, call.nonce, NONCE_LEN);
+				if (!*call.target)
+					session_run(l, &call);
+				else
+#ifdef IDDR_XEN
+					session_relay(l, &call, index);
+#else
+					call_error(l, &call, "this agent cannot reach other domains");
+#endif
+			}
+			call_free(&call);
+			continue;
+		}
+		p = link_pollfd(l, true);
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			break;
+		link_ready(l, &p, true);
+	}
+}
+
+static void server_signals(void)
+{
+	struct sigaction ign = { .sa_handler = SIG_IGN };
+	struct sigaction chld = { .sa_handler = on_sigchld,
+				  .sa_flags = SA_NOCLDSTOP | SA_RESTART };
+
+	close_fd(&sigchld_pipe[0]);
+	close_fd(&sigchld_pipe[1]);
+	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK))
+		die(1, "pipe: %s", strerror(errno));
+	sigaction(SIGPIPE, &ign, NULL);
+	sigaction(SIGCHLD, &chld, NULL);
+}
+
+/* Serve a virtio-serial port, whose other end a host program opens and closes. */
+static void serve_port(const char *path, int index)
+{
+	for (;;) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+		struct link l = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) };
+		int ep = epoll_create1(EPOLL_CLOEXEC);
+
+		if (l.fd < 0 || ep < 0)
+			die(1, "cannot open %s: %s", path, strerror(errno));
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, l.fd, &ev))
+			die(1, "epoll: %s", strerror(errno));
+		/*
+		 * While nobody is connected poll() returns POLLHUP at once.
+		 * Edge-triggered epoll sleeps until that changes.
+		 */
+		for (;;) {
+			struct pollfd p = { .fd = l.fd, .events = POLLIN };
+
+			if (poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP))
+				break;
+			if (epoll_wait(ep, &ev, 1, -1) < 0 && errno != EINTR)
+				die(1, "epoll: %s", strerror(errno));
+		}
+		close(ep);
+		serve_link(&l, index);
+		/* Closing the port discards what a dead caller left in it. */
+		close(l.fd);
+		free(l.in.data);
+		free(l.out.data);
+	}
+}
+
+/* Serve a Unix socket, one process a connection. */
+static void serve_unix(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		die(EXIT_USAGE, "the socket path %s is too long", path);
+	strcpy(sa.sun_path, path);
+	unlink(path);
+	if (s < 0 || bind(s, (struct sockaddr *)&sa, sizeof(sa)) || listen(s, 16))
+		die(1, "cannot listen on %s: %s", path, strerror(errno));
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		struct link l = { .fd = accept4(s, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) };
+
+		if (l.fd < 0)
+			continue;
+		if (fork() == 0) {
+			close(s);
+			server_signals();
+			serve_link(&l, 0);
+			_exit(0);
+		}
+		close(l.fd);
+	}
+}
+
+#ifdef IDDR_XEN
+/* Serve vchan number INDEX of this domain, to domain 0. */
+static void serve_vchan(int index)
+{
+	unsigned int len;
+	char path[96], *domid;
+
+	xs_connect();
+	domid = xs_read(xs, XBT_NULL, "domid", &len);
+	if (!domid)
+		die(1, "xenstore does not tell this domain's number");
+	snprintf(path, sizeof(path), "/local/domain/%.8s/data/iddr/agent/%d", domid, index);
+	free(domid);
+	xs_close(xs);
+	xs = NULL;
+	for (;;) {
+		struct link l = { .is_vchan = true };
+
+		l.vchan = libxenvchan_server_init(NULL, 0, path, VCHAN_RING, VCHAN_RING);
+		if (!l.vchan)
+			die(1, "cannot serve a vchan at %s: %s", path, strerror(errno));
+		l.vchan->blocking = 0;
+		l.fd = libxenvchan_fd_for_select(l.vchan);
+		serve_link(&l, index);
+		libxenvchan_close(l.vchan);
+		free(l.in.data);
+		free(l.out.data);
+	}
+}
+#endif
+
+/* ---- caller --------------------------------------------------------------- */
+
+/* Write all of it to one of our own outputs. */
+static void out_all(int fd, const uint8_t *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+			poll(&p, 1, -1);
+			continue;
+		}
+		if (n < 0)
+			exit(128 + SIGPIPE);
+		data += n;
+		len -= n;
+	}
+}
+
+/* Carry one call over an open link; returns the exit status. */
+static int call_run(struct link *l, const char *target, char **argv)
+{
+	uint8_t nonce[NONCE_LEN];
+	int64_t start = now_ms(), sent = start, heard = start;
+	bool acked = false, in_eof = false;
+	char error[512] = "";
+	static uint8_t chunk[DATA_MAX];
+
+	if (getrandom(nonce, sizeof(nonce), 0) != sizeof(nonce))
+		die(EXIT_TRANSPORT, "no random numbers: %s", strerror(errno));
+	call_put(l, nonce, target, argv);
+	link_flush(l);
+	for (;;) {
+		struct pollfd p[2];
+		bool want_stdin;
+		const uint8_t *data;
+		const struct frame_hdr *h;
+
+		while ((h = frame_peek(l, &data))) {
+			heard = now_ms();
+			if (h->type == F_ACK && h->len == NONCE_LEN)
+				acked = acked || !memcmp(data, nonce, NONCE_LEN);
+			else if (!acked)
+				;	/* meant for a caller before us */
+			else if (h->type == F_STDOUT)
+				out_all(1, data, h->len);
+			else if (h->type == F_STDERR)
+				out_all(2, data, h->len);
+			else if (h->type == F_EXIT && h->len == 4) {
+				uint32_t status;
+
+				memcpy(&status, data, sizeof(status));
+				return status & 0xff;
+			} else if (h->type == F_ERROR) {
+				snprintf(error, sizeof(error), "%.*s", (int)h->len,
+					 (const char *)data);
+				die(EXIT_TRANSPORT, "%s", error);
+			}
+			heard = now_ms();
+			frame_done(l, h);
+		}
+		if (l->dead)
+			die(EXIT_TRANSPORT, "the connection to the domain's agent broke; is the domain still running?");
+		if (!acked && now_ms() - start > ACK_MS)
+			die(EXIT_TRANSPORT, "the domain's agent has not answered for %d s", ACK_MS / 1000);
+		if (acked && now_ms() - heard > SILENCE_MS)
+			die(EXIT_TRANSPORT, "the domain's agent has been silent for %d s", SILENCE_MS / 1000);
+		if (!acked && now_ms() - sent > ACK_TRY_MS && !buf_len(&l->out)) {
+			call_put(l, nonce, target, argv);
+			sent = now_ms();
+		}
+		link_flush(l);
+		want_stdin = acked && !in_eof && !buf_len(&l->out);
+		p[0] = link_pollfd(l, true);
+		p[1] = (struct pollfd){ .fd = want_stdin ? 0 : -1, .events = POLLIN };
+		if (poll(p, 2, acked ? BEAT_MS : ACK_TRY_MS) < 0 && errno != EINTR)
+			die(EXIT_TRANSPORT, "poll: %s", strerror(errno));
+		link_ready(l, &p[0], true);
+		if (p[1].revents) {
+			ssize_t n = read(0, chunk, sizeof(chunk));
+
+			if (n > 0) {
+				frame_put(l, F_STDIN, chunk, n);
+			} else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+				frame_put(l, F_STDIN, NULL, 0);
+				in_eof = true;
+			}
+			link_flush(l);
+		}
+	}
+}
+
+/* The first of the sockets that no other caller holds; the lock ends with us. */
+static int claim(char **paths, int n, const char *suffix, int *which)
+{
+	int64_t end = now_ms() + 300000;
+
+	for (;;) {
+		int i;
+
+		for (i = 0; i < n; i++) {
+			char lock[PATH_MAX];
+			int fd;
+
+			snprintf(lock, sizeof(lock), "%s%s", paths[i], suffix);
+			fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+			if (fd < 0)
+				die(EXIT_TRANSPORT, "cannot open %s: %s", lock, strerror(errno));
+			if (!flock(fd, LOCK_EX | LOCK_NB)) {
+				*which = i;
+				return fd;
+			}
+			close(fd);
+		}
+		if (now_ms() > end)
+			die(EXIT_TRANSPORT, "all %d channels have been busy for 5 minutes", n);
+		poll(NULL, 0, 5);
+	}
+}
+
+static int call_unix(char **paths, int n, const char *target, char **argv)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct link l = { .fd = -1 };
+	int which;
+
+	claim(paths, n, ".lock", &which);
+	if (strlen(paths[which]) >= sizeof(sa.sun_path))
+		die(EXIT_USAGE, "the socket path %s is too long", paths[which]);
+	strcpy(sa.sun_path, paths[which]);
+	l.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (l.fd < 0 || connect(l.fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die(EXIT_TRANSPORT, "cannot reach the testbed at %s: %s", paths[which],
+		    strerror(errno));
+	set_nonblock(l.fd);
+	return call_run(&l, target, argv);
+}
+
+#ifdef IDDR_XEN
+#define CALL_VCHANS	4
+
+static int call_vchan(const char *name, char **argv)
+{
+	struct link l;
+	char *paths[CALL_VCHANS], path[CALL_VCHANS][64];
+	int domid = domid_of(name), i, which;
+
+	if (domid < 0)
+		die(EXIT_TRANSPORT, "there is no domain %s", name);
+	/* From the top: the relay takes them from the bottom. */
+	for (i = 0; i < CALL_VCHANS; i++) {
+		snprintf(path[i], sizeof(path[i]), "/run/iddr-agent-%d-%d", domid,
+			 2 * CALL_VCHANS - 1 - i);
+		paths[i] = path[i];
+	}
+	claim(paths, CALL_VCHANS, ".lock", &which);
+	for (i = 0; !vchan_connect(&l, domid, 2 * CALL_VCHANS - 1 - which); i++) {
+		/* The server may be on its way back from the last caller. */
+		if (i == 40)
+			die(EXIT_TRANSPORT, "the agent in %s (domain %d) does not serve",
+			    name, domid);
+		poll(NULL, 0, 50);
+	}
+	i = call_run(&l, "", argv);
+	libxenvchan_close(l.vchan);
+	return i;
+}
+#endif
+
+/* Be process 1: start nothing, collect what ends. */
+static void init_main(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+	for (;;) {
+		if (waitpid(-1, NULL, 0) < 0)
+			poll(NULL, 0, 1000);
+	}
+}
+
+static void usage(void)
+{
+	fputs("usage: iddr-agent serve --port DEVICE [--index N] | --vchan COUNT | --unix SOCKET\n"
+	      "       iddr-agent call --unix SOCKET... [--domain NAME] -- COMMAND [ARG...]\n"
+	      "       iddr-agent call --vchan NAME|DOMID -- COMMAND [ARG...]\n", stderr);
+	exit(EXIT_USAGE);
+}
+
+/* A small number from the command line. */
+static int number(const char *s)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(s, &end, 10);
+	if (errno || end == s || *end || n < 0 || n > 64)
+		usage();
+	return n;
+}
+
+static int serve_main(int argc, char **argv)
+{
+	const char *port = NULL, *sock = NULL;
+	int vchans = 0, index = 0, i;
+
+	for (i = 0; i < argc; i += 2) {
+		if (i + 1 == argc)
+			usage();
+		if (!strcmp(argv[i], "--port"))
+			port = argv[i + 1];
+		else if (!strcmp(argv[i], "--unix"))
+			sock = argv[i + 1];
+		else if (!strcmp(argv[i], "--vchan"))
+			vchans = number(argv[i + 1]);
+		else if (!strcmp(argv[i], "--index"))
+			index = number(argv[i + 1]);
+		else
+			usage();
+	}
+	if (!!port + !!sock + !!vchans != 1)
+		usage();
+	server_signals();
+	if (port)
+		serve_port(port, index);
+	if (sock)
+		serve_unix(sock);
+#ifdef IDDR_XEN
+	for (i = 0; i < vchans; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die(1, "fork: %s", strerror(errno));
+		if (pid == 0) {
+			server_signals();
+			serve_vchan(i);
+		}
+	}
+	for (;;)
+		pause();
+#else
+	die(1, "this build has no Xen support");
+#endif
+}
+
+static int call_main(int argc, char **argv)
+{
+	char *socks[16];
+	const char *domain = "", *vchan = NULL;
+	int n = 0, i;
+
+	for (i = 0; i < argc && strcmp(argv[i], "--"); i += 2) {
+		if (i + 1 == argc)
+			usage();
+		if (!strcmp(argv[i], "--unix") && n < 16)
+			socks[n++] = argv[i + 1];
+		else if (!strcmp(argv[i], "--domain"))
+			domain = argv[i + 1];
+		else if (!strcmp(argv[i], "--vchan"))
+			vchan = argv[i + 1];
+		else
+			usage();
+	}
+	if (i + 1 >= argc || !n == !vchan)
+		usage();
+	argv += i + 1;
+	signal(SIGPIPE, SIG_IGN);
+	if (n)
+		return call_unix(socks, n, domain, argv);
+#ifdef IDDR_XEN
+	return call_vchan(vchan, argv);
+#else
+	die(1, "this build has no Xen support");
+#endif
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 2 && !strcmp(argv[1], "serve"))
+		return serve_main(argc - 2, argv + 2);
+	if (argc >= 2 && !strcmp(argv[1], "call"))
+		return call_main(argc - 2, argv + 2);
+	if (argc == 2 && !strcmp(argv[1], "init"))
+		init_main();
+	usage();
+	return EXIT_USAGE;
+}
