@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a front end believes of its back end: pure checks, on private copies
+ * (see comm/iddr_shim.h).
+ */
+#ifndef IDDR_CHECK_H
+#define IDDR_CHECK_H
+
+#include "../comm/iddr_shim.h"
+#include <xen/interface/io/blkif.h>
+
+/* What we remember of a request in flight; never in shared memory. */
+struct iddr_shadow {
+	bool busy;		/* published, not answered */
+	u8 operation;		/* as published */
+};
+
+/*
+ * Does @rsp answer one of our requests? Its id is the request's tag.
+ * Return: 0, or -EPROTO for an id that is out of range or not in flight
+ * (unsolicited, duplicate), another operation, or a status that is none.
+ */
+static inline int iddr_check_response(const struct blkif_response *rsp,
+				      const struct iddr_shadow *shadow,
+				      size_t shadow_stride, u32 nr)
+{
+	const struct iddr_shadow *s;
+
+	if (rsp->id >= nr)
+		return -EPROTO;
+	s = (const void *)((const char *)shadow + rsp->id * shadow_stride);
+	if (!s->busy || rsp->operation != s->operation)
+		return -EPROTO;
+	if (rsp->status != BLKIF_RSP_OKAY && rsp->status != BLKIF_RSP_ERROR &&
+	    rsp->status != BLKIF_RSP_EOPNOTSUPP)
+		return -EPROTO;
+	return 0;
+}
+
+/*
+ * Is the disk that the back end describes one that Linux can have?
+ * @sectors: size in 512 byte sectors; @block_bytes: its logical block.
+ * Return: 0 or -EINVAL.
+ */
+static inline int iddr_check_geometry(u64 sectors, unsigned long block_bytes)
+{
+	if (block_bytes < 512 || block_bytes > 4096 ||
+	    (block_bytes & (block_bytes - 1)))
+		return -EINVAL;
+	/* The byte size must fit a signed 64 bit offset. */
+	if (sectors > S64_MAX / 512)
+		return -EINVAL;
+	if (sectors & (block_bytes / 512 - 1))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * A disk's name from its virtual device number, as Xen's tools number them
+ * (docs/misc/vbd-interface.txt): 202 << 8 | disk << 4 | partition for xvda to
+ * xvdp, 1 << 28 | disk << 8 | partition for the others.
+ * Return: 0 with @name filled, or -EINVAL: not an xvd number.
+ */
+static inline int iddr_vdev_name(u32 vdev, char *name, size_t size)
+{
+	u32 disk, part, i;
+	char letters[8];
+	int n = 0;
+
+	if (vdev & (1U << 28)) {
+		if (vdev >> 29)
+			return -EINVAL;
+		disk = (vdev >> 8) & 0xfffff;
+		part = vdev & 0xff;
+	} else if (vdev >> 8 == 202) {
+		disk = (vdev >> 4) & 0xf;
+		part = vdev & 0xf;
+	} else {
+		return -EINVAL;
+	}
+
+	/* a..z, aa..zz, ...: bijective base 26, written backwards */
+	for (i = disk + 1; i; i = (i - 1) / 26)
+		letters[n++] = 'a' + (i - 1) % 26;
+	if (size < (size_t)n + 8)
+		return -EINVAL;
+	memcpy(name, "xvd", 3);
+	for (i = 0; i < (u32)n; i++)
+		name[3 + i] = letters[n - 1 - i];
+	if (part)
+		snprintf(name + 3 + n, size - 3 - n, "%u", part);
+	else
+		name[3 + n] = '\0';
+	return 0;
+}
+
+#endif /* IDDR_CHECK_H */
