@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# disks.sh: attach devices of the storage domain to another domain, by xl's own
+# disk syntax. The script's name says which pair of drivers serves the disk:
+# block-iddr ours, block-stock xen-blkfront and xen-blkback (the domains'
+# iddr-hotplug binds them).
+
+# disk_attach FRONTDOM VDEV TARGET [SCRIPT]: attach TARGET of the storage domain
+# as /dev/VDEV of FRONTDOM; returns when the disk is there.
+disk_attach() {
+	local front=$1 vdev=$2 target=$3 script=${4:-block-iddr}
+	case $script in
+	block-iddr | block-stock) ;;
+	*) usage_error "disk script '$script' is not known; use block-iddr or block-stock" ;;
+	esac
+	testbed_exec dom0 xl block-attach "$(domain_name "$front")" \
+		"format=raw,vdev=$vdev,access=rw,backend=$(domain_name storage),backendtype=phy,script=$script,target=$target" \
+		</dev/null >&2 || {
+		printf 'iddr: error: xl could not attach %s to %s as %s; see the dmesg of both domains\n' \
+			"$target" "$front" "$vdev" >&2
+		return 1
+	}
+	# libxl waits for the back end only; the disk itself follows.
+	# shellcheck disable=SC2016 # the domain's shell expands these
+	testbed_exec "$front" bash -c '
+		for ((i = 0; i < 200; i++)); do
+			[[ ! -b /dev/$1 ]] || exit 0
+			sleep 0.05
+		done
+		exit 1' wait "$vdev" </dev/null || {
+		printf 'iddr: error: waited 10 s for /dev/%s to appear in %s; see %s and %s\n' \
+			"$vdev" "$front" "$(domain_log "$front")" "$(domain_log storage)" >&2
+		return 1
+	}
+}
+
+# disk_detach FRONTDOM VDEV [--force]: detach a disk.
+disk_detach() {
+	local -a args=("$(domain_name "$1")" "$2")
+	[[ ${3:-} != --force ]] || args+=(--force)
+	testbed_exec dom0 xl block-detach "${args[@]}" </dev/null >&2 || {
+		printf 'iddr: error: xl could not detach %s from %s; is it still in use?\n' "$2" "$1" >&2
+		return 1
+	}
+}
+
+# disk_vdev_number VDEV: the xenstore number of xvdX (X a letter).
+disk_vdev_number() {
+	local letter=${1#xvd}
+	[[ $1 == xvd[a-p] ]] || usage_error "'$1' is no virtual disk name; use xvda to xvdp"
+	printf '%s\n' "$(((202 << 8) + 16 * ($(printf '%d' "'$letter") - 97)))"
+}
+
+# help: attach VDEV TARGET [SCRIPT] -- attach a device of the storage domain to app
+cmd_attach() {
+	(($# == 2 || $# == 3)) || usage_error "attach needs VDEV and TARGET, such as: attach xvda /dev/ram0"
+	disk_vdev_number "$1" >/dev/null
+	disk_attach app "$@"
+}
+
+# help: detach VDEV [--force] -- detach a disk from app
+cmd_detach() {
+	(($# == 1 || $# == 2)) || usage_error "detach needs VDEV"
+	disk_vdev_number "$1" >/dev/null
+	disk_detach app "$@"
+}
