@@ -30,7 +30,12 @@ NR == 1 {
 	}
 	# Where the base is zero there is no ratio: show both numbers.
 	cell[p, m] = $c["ratio"] == "-" ? sprintf("%.2g : %.2g", $c["value"], $c["base_value"]) : \
-		sprintf("%.2f [%.2f, %.2f]", $c["ratio"], $c["lo"], $c["hi"])
+		short($c["ratio"]) " [" short($c["lo"]) ", " short($c["hi"]) "]"
+}
+
+# short: a ratio with the digits that matter.
+function short(x) {
+	return x > 0 && x < 0.1 ? sprintf("%.3f", x) : sprintf("%.2f", x)
 }
 
 # pad: s in a field of w, to the right.

@@ -11,7 +11,7 @@
 BEGIN {
 	FS = OFS = "\t"
 	if (bases == "") bases = "stock/stock native/native event/event"
-	if (draws == "") draws = 2000
+	if (draws == "") draws = 1000
 	if (seed == "") seed = 1
 	nbases = split(bases, base, " ")
 	nmetrics = split("iops lat_p50_us lat_p99_us cpu_us_per_io notify_per_io irq_per_io ctxsw_per_io", metric, " ")

@@ -4,8 +4,17 @@
 # sorting, quantiles, a portable random generator and the bootstrap. Every awk
 # gives the same numbers for the same seed, because the generator is ours.
 
-# sort_num: sort a[1..n] ascending as numbers (heap sort).
-function sort_num(a, n,    i, t) {
+# sort_num: sort a[1..n] ascending as numbers (by insertion if short, else heap sort).
+function sort_num(a, n,    i, j, t) {
+	if (n <= 12) {
+		for (i = 2; i <= n; i++) {
+			t = a[i] + 0
+			for (j = i - 1; j >= 1 && a[j] + 0 > t; j--)
+				a[j + 1] = a[j]
+			a[j + 1] = t
+		}
+		return
+	}
 	for (i = int(n / 2); i >= 1; i--)
 		sift_down(a, i, n)
 	for (i = n; i > 1; i--) {

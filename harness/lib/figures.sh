@@ -22,14 +22,17 @@ figures_draw() {
 	mkdir -p -- "$out"
 	testbed=$(awk -F '\t' 'NR == 2 { print $1 }' "$dir/summary.tsv")
 	[[ -n $testbed ]] || die "$dir/summary.tsv is empty: no cell of this run can be used"
-	panels=$(awk -F '\t' -f "$AWK/panels.awk" "$dir/summary.tsv")
+	panels=$(awk -f "$AWK/panels.awk" "$dir/summary.tsv")
 	for gp in "$IDDR_TOP"/plots/*.gp; do
 		name=$(basename -- "$gp" .gp)
 		[[ $name != style ]] || continue
 		for kind in pdf svg png; do
-			gnuplot -e "TABLE = '$dir/summary.tsv'; PANELS = '$panels'; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'" \
-				-e "KIND = '$kind'; OUT = '$out/$name.$kind.tmp'; STYLE = '$IDDR_TOP/plots/style.gp'" "$gp" ||
+			gnuplot -e "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'" \
+				-e "KIND = '$kind'; OUT = '$out/$name.$kind.tmp'; STYLE = '$IDDR_TOP/plots/style.gp'" "$gp" 2>"$out/$name.err" || {
+				cat -- "$out/$name.err" >&2
 				die "gnuplot cannot draw $gp from $dir/summary.tsv"
+			}
+			rm -f -- "$out/$name.err"
 			[[ -s $out/$name.$kind.tmp ]] || die "gnuplot left $out/$name.$kind.tmp empty"
 			mv -- "$out/$name.$kind.tmp" "$out/$name.$kind"
 		done

@@ -1,0 +1,77 @@
+# style.gp: what all figures share. Set before it is loaded (harness/lib/figures.sh does):
+#   TABLE  summary.tsv      PANELS  "RW:BS RW:BS ..."   TESTBED  what to say of the testbed
+#   DEPTHS  the depths measured, "(1, 8)"  DEPTH_MIN, DEPTH_MAX
+#   KIND   pdf, svg, png    OUT     the file to write   EXPERIMENT  its name
+#
+# Colours are Okabe and Ito's, fixed per mode; point and dash differ too, so that figures survive
+# grey and colour-blind readers.
+
+set datafile separator "\t"
+set datafile columnheaders
+set datafile missing NaN
+
+MODES = "native/native stock/stock event/event event/spin spin/event spin/spin"
+NAMES = "native|stock pair|event/event|event/spin|spin/event|spin/spin"
+NMODES = words(MODES)
+set style line 1 lc rgb "#000000" lw 1.2 dt 1         pt 6  ps 0.55
+set style line 2 lc rgb "#E69F00" lw 1.2 dt 1         pt 5  ps 0.5
+set style line 3 lc rgb "#0072B2" lw 1.2 dt 1         pt 7  ps 0.55
+set style line 4 lc rgb "#56B4E9" lw 1.2 dt (6,3)     pt 8  ps 0.65
+set style line 5 lc rgb "#CC79A7" lw 1.2 dt (2,2)     pt 10 ps 0.65
+set style line 6 lc rgb "#D55E00" lw 1.2 dt (8,2,2,2) pt 13 ps 0.7
+
+# One page, in cm: two panels a row. The key is in the place that an odd number of panels leaves
+# free, else below them. A figure with several PARTS has as many panels for each point.
+NPANELS = words(PANELS)
+if (!exists("PARTS")) PARTS = 1
+ROWS = (NPANELS * PARTS + 1) / 2
+FREE = NPANELS * PARTS % 2
+BOTTOM = FREE ? 1.0 : 2.0
+WIDTH = 11.0
+HEIGHT = 4.2 * ROWS + BOTTOM
+PLACE = sprintf("layout %d, 2 margins screen %g, %g, %g, %g spacing screen %g, %g", ROWS, \
+	1.4 / WIDTH, 1 - 0.25 / WIDTH, BOTTOM / HEIGHT, 1 - 1.5 / HEIGHT, 1.5 / WIDTH, 1.4 / HEIGHT)
+if (KIND eq "pdf") set terminal pdfcairo size WIDTH cm, HEIGHT cm font "Liberation Sans,8"
+if (KIND eq "svg") set terminal svg size int(WIDTH * 37.8), int(HEIGHT * 37.8) font "Liberation Sans,10.7" background rgb "white"
+if (KIND eq "png") set terminal pngcairo size int(WIDTH * 120), int(HEIGHT * 120) font "Liberation Sans,8" fontscale 2.4 linewidth 3.17 pointscale 3.17
+set output OUT
+
+set grid back lc rgb "#d8d8d8" lt 1 lw 0.5
+set border 3 lw 0.7
+set tics nomirror scale 0.5
+set logscale x 2
+set xtics @DEPTHS offset 0,0.3
+set xrange [DEPTH_MIN / 1.4:DEPTH_MAX * 1.4]
+set xlabel "queue depth" offset 0,0.8
+set yrange [0:*]
+set format y "%.10g"
+set style data yerrorlines
+set bars 0.5
+# A figure says "eval KEY" before its last panel, and plots @KEYS with every one.
+unset key
+KEY = FREE ? sprintf("set key at screen 0.76, screen %g center center vertical maxrows 7 Left reverse samplen 4 spacing 1.2 title 'front end/back end'", \
+	(BOTTOM + 1.35) / HEIGHT) : \
+	sprintf("set key at screen 0.5, screen %g center center vertical maxrows 2 Left reverse samplen 4 spacing 1.2", 0.5 / HEIGHT)
+KEYS = "for [m = 1:NMODES] NaN with linespoints ls m title mode_name(m)"
+
+# mode_is, panel_is: whether the present row belongs to mode m, panel p.
+mode_is(m) = strcol("front")."/".strcol("back") eq word(MODES, m)
+panel_is(p) = strcol("rw").":".strcol("bs") eq word(PANELS, p)
+here(m, p) = mode_is(m) && panel_is(p)
+# X: the depth, a little aside by mode so that error bars do not cover each other.
+X(m, p) = here(m, p) ? column("qd") * 1.035 ** (m - 3.5) : NaN
+
+# panel_title: "random read, 4 KiB".
+rw_name(s) = s eq "randread" ? "random read" : s eq "randwrite" ? "random write" : s
+panel_rw(p) = rw_name(word(PANELS, p)[1:strstrt(word(PANELS, p), ":") - 1])
+panel_bs(p) = word(PANELS, p)[strstrt(word(PANELS, p), ":") + 1:*]
+unit(s) = s[strlen(s):*] eq "k" ? s[1:strlen(s) - 1]." KiB" : s[strlen(s):*] eq "m" ? s[1:strlen(s) - 1]." MiB" : s." B"
+panel_title(p) = panel_rw(p).", ".unit(panel_bs(p))
+
+mode_name(m) = NAMES[start(m):stop(m)]
+start(m) = m == 1 ? 1 : bar(m - 1) + 1
+stop(m) = m == NMODES ? strlen(NAMES) : bar(m) - 1
+bar(m) = m == 1 ? strstrt(NAMES, "|") : bar(m - 1) + strstrt(NAMES[bar(m - 1) + 1:*], "|")
+
+# head: a figure's title, always with the testbed.
+head(s) = "{/:Bold ".s."}\n{/*0.85 ".EXPERIMENT.": medians and quartiles; ".TESTBED."}"
