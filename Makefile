@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every verb a user types. Each delegates to harness/iddr, which does the work
+# and checks what it is given; `harness/iddr --help` has more.
+
+IDDR := harness/iddr
+EXP ?= quick
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install the Debian packages that the host needs (as root)
+	@$(IDDR) setup
+
+doctor: ## say what this machine has and which testbed it would use
+	@$(IDDR) doctor
+
+build: setup ## build the kernel modules and the tools
+	@$(IDDR) build
+
+experiment: setup ## measure configs/experiments/$(EXP): tables in results/, figures in plots/out/
+	@$(IDDR) experiment "$(EXP)" $(if $(RUN),--run "$(RUN)")
+
+figures: ## draw the figures of EXP's newest run (or RUN=...) again, without measuring
+	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")
+
+compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
+	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
+
+test: setup ## run all tests; ends with a count of passed and failed
+	@harness/tests/run
+
+unit: setup ## run the tests that need no testbed
+	@harness/tests/run static c unit
+
+up: setup ## boot the testbed (nothing if it is up)
+	@$(IDDR) up
+
+down: ## stop the testbed
+	@$(IDDR) down
+
+status: ## show domains, modes, counters and health
+	@$(IDDR) status
+
+clean: down ## stop the testbed and remove what was built (results stay)
+	rm -rf build
+
+.PHONY: help setup doctor build experiment figures compare test unit up down status clean

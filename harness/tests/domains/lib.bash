@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# lib.bash: what the tests in the domains share. They run on the host, one
+# testbed serves all of them, and after each test every domain's kernel log
+# must be clean.
+
+bats_require_minimum_version 1.5.0
+
+IDDR=${IDDR_TOP:?}/harness/iddr
+
+# The test's own disk, so that no test depends on another's.
+DISK=xvdt
+# Its virtual device number: from xvdq on they are 1 << 28 | disk << 8.
+DEVID=$(((1 << 28) + (19 << 8)))
+
+# dom DOM COMMAND...: run a command in a domain.
+dom() {
+	"$IDDR" exec "$1" -- "${@:2}"
+}
+
+# app SCRIPT [ARG...]: run a bash script in the application domain.
+app() {
+	dom app bash -euo pipefail -c "$1" app "${@:2}" </dev/null
+}
+
+# storage SCRIPT [ARG...]: run a bash script in the storage domain.
+storage() {
+	dom storage bash -euo pipefail -c "$1" storage "${@:2}" </dev/null
+}
+
+# attach DISK TARGET: attach through our pair.
+attach() {
+	"$IDDR" attach "$1" "$2" block-iddr
+}
+
+# detach DISK: detach if it is there.
+detach() {
+	"$IDDR" detach "$1"
+}
+
+# set_modes FRONT BACK: how the two sides of $DISK wait.
+set_modes() {
+	app 'echo "$1" >/sys/block/$2/iddr/mode' "$1" "$DISK"
+	storage 'echo "$1" >/sys/bus/xen-backend/devices/vbd-*-$2/iddr/mode' "$2" "$DEVID"
+}
+
+# verify_load SECONDS-FREE arguments are fio's: write, read back, compare.
+verify_load() {
+	app 'fio --name=verify --filename=/dev/$1 --ioengine=libaio --direct=1 \
+		--verify=crc32c --verify_fatal=1 --rw=randwrite "${@:2}" >/tmp/fio.out 2>&1 ||
+		{ cat /tmp/fio.out; exit 1; }' "$DISK" "$@"
+}
+
+# kernel_log DOM: warnings and worse since the last look, and forget them.
+kernel_log() {
+	dom "$1" sh -c 'dmesg -l emerg,alert,crit,err,warn; dmesg -C' </dev/null
+}
+
+# forget_kernel_logs: what was logged before the test is not its fault.
+forget_kernel_logs() {
+	local d
+	for d in dom0 storage app; do
+		dom "$d" dmesg -C </dev/null
+	done
+}
+
+# kernel_logs_clean [REGEX]: fail on any warning in any domain that does not
+# match REGEX, which a test gives for what it provokes.
+kernel_logs_clean() {
+	local d log status=0
+	for d in dom0 storage app; do
+		log=$(kernel_log "$d") || status=1
+		[[ -z ${1:-} ]] || log=$(grep -Ev -- "$1" <<<"$log") || true
+		[[ -z $log ]] || {
+			printf 'kernel log of %s:\n%s\n' "$d" "$log"
+			status=1
+		}
+	done
+	return "$status"
+}

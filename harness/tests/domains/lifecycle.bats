@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# Attaching, detaching, unbinding and unloading, with I/O in flight.
+
+load lib
+
+OTHER=xvdu
+
+setup() {
+	forget_kernel_logs
+	provoked=
+}
+
+teardown() {
+	app 'touch /tmp/stop'
+	kernel_logs_clean "$provoked"
+}
+
+# background_load DISK: verify load in the application domain until /tmp/stop
+# exists; its verdict is in /tmp/load.
+background_load() {
+	app 'rm -f /tmp/stop /tmp/load
+	     (until [[ -e /tmp/stop ]]; do
+		fio --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
+			--offset=8m --size=1m --iodepth=8 --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
+			{ echo failed >/tmp/load; exit 0; }
+	      done
+	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &' "$1"
+}
+
+# load_was_good: end the background load and insist on its verdict.
+load_was_good() {
+	app 'touch /tmp/stop
+	     for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		sleep 0.1
+	     done
+	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'
+}
+
+# disk_gone DISK: the disk, its back end and its thread are no more.
+disk_gone() {
+	app '[[ ! -e /sys/block/$1 ]]' "$1"
+}
+
+@test "a disk attaches and detaches 20 times while another is under verified load" {
+	local i
+	attach "$OTHER" /dev/ram0
+	background_load "$OTHER"
+	for ((i = 0; i < 20; i++)); do
+		attach "$DISK" /dev/ram0
+		app 'dd if=/dev/$1 of=/dev/null bs=64k count=4 iflag=direct status=none' "$DISK"
+		detach "$DISK"
+		disk_gone "$DISK"
+	done
+	load_was_good
+	detach "$OTHER"
+	# Nothing is left of the 20: no thread, no device, no xenstore directory.
+	[[ $(storage 'ls -d /sys/bus/xen-backend/devices/vbd-* 2>/dev/null | wc -l') == 0 ]]
+	[[ $(storage 'cat /proc/[0-9]*/comm 2>/dev/null | grep -c ^iddrb || true') == 0 ]]
+	[[ $(app 'cat /proc/[0-9]*/comm 2>/dev/null | grep -c ^iddrf || true') == 0 ]]
+	[[ $(storage 'xenstore-ls backend/vbd 2>/dev/null | grep -c params || true') == 0 ]]
+}
+
+@test "a disk under load refuses to be detached, loses nothing, and goes when its user is done" {
+	attach "$DISK" /dev/ram0
+	background_load "$DISK"
+	# libxl waits 10 s for the front end and gives up.
+	run ! detach "$DISK"
+	app '[[ -b /dev/$1 ]]' "$DISK"
+	load_was_good
+	# The last user has closed it: it goes by itself.
+	app 'for ((i = 0; i < 100; i++)); do
+		[[ -e /sys/block/$1 ]] || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+	storage 'for ((i = 0; i < 100; i++)); do
+		ls /sys/bus/xen-backend/devices/vbd-*-$1 >/dev/null 2>&1 || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DEVID"
+}
+
+@test "modules in use are not unloaded (EBUSY)" {
+	local m
+	attach "$DISK" /dev/ram0
+	for m in iddr_front iddr_comm; do
+		run app 'rmmod $1' "$m"
+		((status != 0))
+		[[ $output == *"in use"* ]]
+	done
+	for m in iddr_back iddr_comm; do
+		run storage 'rmmod $1' "$m"
+		((status != 0))
+		[[ $output == *"in use"* ]]
+	done
+	verify_load --bs=4k --size=1m --iodepth=8
+	detach "$DISK"
+}
+
+@test "the front end is unbound under load and bound again; the data is still there" {
+	attach "$DISK" /dev/ram0
+	app 'head -c 65536 /dev/urandom >/tmp/data
+	     dd if=/tmp/data of=/dev/$1 bs=64k oflag=direct status=none' "$DISK"
+	background_load "$DISK"
+	app 'sleep 1.5; echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/unbind; [[ ! -e /sys/block/$2 ]]' "$DEVID" "$DISK"
+	# The load's I/O fails, it does not hang.
+	app 'for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		sleep 0.1
+	     done
+	     [[ $(</tmp/load) == failed ]]'
+	provoked='I/O error, dev xvdt|Buffer I/O error'
+	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind
+	     for ((i = 0; i < 100; i++)); do
+		[[ ! -b /dev/$2 ]] || break
+		sleep 0.1
+	     done
+	     dd if=/dev/$2 bs=64k count=1 iflag=direct status=none | cmp - /tmp/data' "$DEVID" "$DISK"
+	verify_load --bs=4k --size=1m --iodepth=8
+	detach "$DISK"
+}
+
+@test "the back end is unbound under load: I/O fails, nothing hangs; bound again, the disk comes back" {
+	attach "$DISK" /dev/ram0
+	background_load "$DISK"
+	storage 'sleep 1.5; cd /sys/bus/xen-backend/drivers/iddr_back; for d in vbd-*-$1; do echo $d >unbind; done' "$DEVID"
+	app 'for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		sleep 0.1
+	     done
+	     [[ $(</tmp/load) == failed ]]'
+	provoked='I/O error, dev xvdt|Buffer I/O error|back end of xvdt is gone'
+	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
+	app 'for ((i = 0; i < 100; i++)); do
+		[[ ! -b /dev/$1 ]] || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+	verify_load --bs=4k --size=1m --iodepth=8
+	detach "$DISK"
+}
+
+@test "all modules unload and load again, and the next disk works" {
+	app 'rmmod iddr_front; rmmod iddr_comm
+	     insmod /iddr/modules/iddr_comm.ko; insmod /iddr/modules/iddr_front.ko mode=spin'
+	storage 'rmmod iddr_back; rmmod iddr_comm
+		 insmod /iddr/modules/iddr_comm.ko; insmod /iddr/modules/iddr_back.ko mode=spin'
+	attach "$DISK" /dev/ram0
+	[[ $(app 'cat /sys/block/$1/iddr/mode' "$DISK") == spin ]]
+	[[ $(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/mode' "$DEVID") == spin ]]
+	verify_load --bs=4k --size=1m --iodepth=8
+	detach "$DISK"
+	app 'rmmod iddr_front; insmod /iddr/modules/iddr_front.ko'
+	storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko'
+}
+
+@test "a wrong mode as a module parameter is refused with EINVAL" {
+	run storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko mode=bogus'
+	((status != 0))
+	[[ $output == *"Invalid parameters"* ]]
+	storage 'insmod /iddr/modules/iddr_back.ko'
+	run app 'rmmod iddr_front; insmod /iddr/modules/iddr_front.ko mode=bogus'
+	((status != 0))
+	[[ $output == *"Invalid parameters"* ]]
+	app 'insmod /iddr/modules/iddr_front.ko'
+	provoked='mode=bogus is none of'
+}
