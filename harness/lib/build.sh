@@ -119,3 +119,10 @@ cmd_build() {
 	with_lock "$IDDR_BUILD/.lock" build_all
 	note "modules are in $BUILD_MODULES_DIR"
 }
+
+# help: kdir -- print the kernel headers that the modules are built against
+cmd_kdir() {
+	(($# == 0)) || usage_error "kdir takes no arguments"
+	sysroot_make
+	build_kdir
+}

@@ -43,8 +43,8 @@ load lib
 @test "the modules in the domains are the ones just built" {
 	local m built loaded
 	for m in comm:app front:app comm:storage back:storage; do
-		built=$(modinfo -F srcversion "$IDDR_TOP"/build/modules/iddr_"${m%:*}".ko)
-		loaded=$(dom "${m#*:}" cat /sys/module/iddr_"${m%:*}"/srcversion </dev/null)
+		built=$(modinfo -F srcversion "$IDDR_TOP"/build/modules-*/"${m%:*}/iddr_${m%:*}.ko")
+		loaded=$(dom "${m#*:}" cat "/sys/module/iddr_${m%:*}/srcversion" </dev/null)
 		[[ -n $built && $built == "$loaded" ]]
 	done
 }
