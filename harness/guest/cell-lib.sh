@@ -26,18 +26,23 @@ snap_counters() {
 # snapshot: print this domain's context switches, interrupts and the counters of
 # every disk it is an end of, as lines of NAME<TAB>VALUE.
 snapshot() {
-	local l v n d irq
+	local l v n d f irq
 	printf 'time\t%s\n' "$EPOCHREALTIME"
 	mapfile -t irq </proc/stat
 	for l in "${irq[@]}"; do
 		[[ $l != ctxt* ]] || printf 'ctxt\t%s\n' "${l#ctxt }"
 	done
-	# Event channel lines read: "  42:   1234   xen-dyn    -event   blkif".
+	# Event channel lines read: "  42:   1234   xen-dyn    -event   vbd-51712", a number a vCPU.
 	mapfile -t irq </proc/interrupts
 	for l in "${irq[@]}"; do
 		[[ $l == *xen-* && $l != *timer* ]] || continue
-		read -r n v _ <<<"$l"
-		printf 'irq/%s%s\t%s\n' "${n%:}" "/${l##* }" "$v"
+		read -ra f <<<"$l"
+		v=0
+		for ((n = 1; n < ${#f[@]}; n++)); do
+			[[ ${f[n]} != *[!0-9]* ]] || break
+			v=$((v + f[n]))
+		done
+		printf 'irq/%s/%s\t%s\n' "${f[0]%:}" "${f[-1]}" "$v"
 	done
 	for d in /sys/block/xvd*; do
 		[[ -d $d ]] || continue

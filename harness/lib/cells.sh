@@ -13,8 +13,9 @@ declare -A MEASURE_DISK=([iddr]=xvda [stock]=xvdb [native]=ram0)
 declare -A MEASURE_DEVID=([iddr]=51712 [stock]=51728 [native]=-)
 
 MEASURE_WORK=
-# Which boot this is; read by experiment.sh.
+# Which boot this is, and what its results are labelled with.
 MEASURE_BOOT=
+MEASURE_LABEL=
 MEASURE_PIDS=()
 # How our pair waits now, as far as we know.
 FRONT_MODE=
@@ -75,8 +76,8 @@ measure_prepare() {
 	note "preparing the domains (the RAM disk is filled with random data once a boot)"
 	in_dom storage cell-prepare storage >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
 	in_dom app cell-prepare app >"$dir/app.facts" || testbed_lost "while preparing the application domain"
-	# shellcheck disable=SC2034 # experiment.sh reads it
 	MEASURE_BOOT=$(cat -- "$dir/storage.facts" "$dir/app.facts" | awk '$1 == "boot"' | text_key)
+	MEASURE_LABEL=$(testbed_label)
 	app=$(awk '$1 == "domid" { print $2 }' "$dir/app.facts")
 	storage=$(awk '$1 == "domid" { print $2 }' "$dir/storage.facts")
 	keys=("/local/domain/$app/data/iddr/phase" "/local/domain/$storage/data/iddr/phase")
@@ -227,4 +228,16 @@ cell_measure() {
 	rm -f raw raw.err
 	stream_wait storage "$id" storage.txt || return 125
 	stream_wait cpu "$id" cpu.txt || return 125
+}
+
+# cell_json KEY BLOCK REP ORDER FRONT BACK DATA BACKING RW BS QD JOBS RUNTIME RANDSEED: print what a
+# cell is.
+cell_json() {
+	local pair
+	pair=$(pair_of "$5")
+	jq -n --arg testbed "$MEASURE_LABEL" --arg boot "$MEASURE_BOOT" --arg key "$1" --arg block "$2" --argjson rep "$3" \
+		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg backing "$8" --arg rw "$9" \
+		--arg bs "${10}" --argjson qd "${11}" --argjson jobs "${12}" --argjson runtime_s "${13}" \
+		--argjson randseed "${14}" --arg disk "${MEASURE_DISK[$pair]}" --arg devid "${MEASURE_DEVID[$pair]}" \
+		--arg started "$(date -u +%FT%TZ)" '$ARGS.named'
 }

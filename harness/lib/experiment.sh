@@ -81,7 +81,7 @@ cell_rows() {
 	jq -r -f "$JQ/cell.jq" -- "${metas[@]}" >"$tmp/meta.tsv"
 	: >"$tmp/fio.tsv"
 	((${#fios[@]} == 0)) || jq -r -f "$JQ/fio.jq" -- "${fios[@]}" >"$tmp/fio.tsv"
-	awk -f "$AWK/cells.awk" "$tmp/meta.tsv" "$tmp/fio.tsv" ${texts[@]+"${texts[@]}"}
+	awk -f "$AWK/raw.awk" -f "$AWK/cells.awk" "$tmp/meta.tsv" "$tmp/fio.tsv" ${texts[@]+"${texts[@]}"}
 	rm -rf -- "$tmp"
 }
 
@@ -207,12 +207,8 @@ run_cells() {
 		mkdir -- "$MEASURE_WORK/cell"
 		cd -- "$MEASURE_WORK/cell" || die "cannot enter $MEASURE_WORK/cell"
 		cell_job "/dev/${MEASURE_DISK[$pair]}" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" >job.fio
-		jq -n --arg key "$key" --arg boot "$MEASURE_BOOT" --arg testbed "$(testbed_label)" --arg block "$block" \
-			--argjson rep "$rep" --argjson order "$order" --arg front "$front" --arg back "$back" --arg data "$data" \
-			--arg backing "$backing" --arg rw "$rw" --arg bs "$bs" --argjson qd "$qd" --argjson jobs "$jobs" \
-			--arg disk "${MEASURE_DISK[$pair]}" --arg devid "${MEASURE_DEVID[$pair]}" \
-			--argjson runtime_s "$runtime" --argjson randseed "$randseed" --arg started "$(date -u +%FT%TZ)" \
-			'$ARGS.named' >cell.json
+		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$backing" "$rw" "$bs" "$qd" "$jobs" \
+			"$runtime" "$randseed" >cell.json
 		cell_measure "$id" "$front" "$back" "$((runtime + 60))" fio --output-format=json - <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"
@@ -289,7 +285,7 @@ cmd_experiment() {
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
-	measure_prepare "$work"
+	measure_prepare "$work" iddr stock
 	envkey=$(environment_key "$work/facts.json")
 	[[ -n $run ]] || run=$({ cat -- "$work/normal"; printf '%s\n' "$envkey"; } | text_key)
 	dir=$RESULTS/$(basename -- "$file")/$run

@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# workload.sh: run a user's own program on the isolated disk, once per mode, and tabulate what it cost.
+
+WORKLOAD_MODES='stock/stock event/event event/spin spin/event spin/spin'
+
+# workload_usage WHAT: leave with the usage of the verb.
+workload_usage() {
+	usage_error "run-workload: $1; usage: run-workload SCRIPT [--reps N] [--modes 'event/event stock'] [--limit SECONDS]"
+}
+
+# workload_modes LIST: check a list of modes and print them as FRONT/BACK.
+workload_modes() {
+	local m p out=()
+	for m in $1; do
+		p=$(mode_pair "$m")
+		[[ " $WORKLOAD_MODES " == *" $p "* ]] || workload_usage "unknown mode '$m', there are: $WORKLOAD_MODES"
+		out+=("$p")
+	done
+	((${#out[@]})) || workload_usage "no mode"
+	printf '%s\n' "${out[*]}"
+}
+
+# workload_table DIR...: print the table of these cells.
+workload_table() {
+	local tmp d f texts=() metas=()
+	tmp=$(mktemp -d)
+	for d in "$@"; do
+		metas+=("$d/cell.json")
+		for f in run storage cpu; do
+			[[ ! -s $d/$f.txt ]] || texts+=("$d/$f.txt")
+		done
+	done
+	jq -r -f "$JQ/cell.jq" -- "${metas[@]}" >"$tmp/meta.tsv"
+	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/raw.awk" -f "$AWK/workload.awk" "$tmp/meta.tsv" "${texts[@]}"
+	rm -rf -- "$tmp"
+}
+
+# help: run-workload SCRIPT [--reps N] [--modes LIST] [--limit SECONDS] -- run SCRIPT in the application domain once per mode (its disk is $IDDR_DISK) and tabulate time and counters
+cmd_run_workload() {
+	local script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir front back order rep cell status failures=0 dirs=()
+	while (($#)); do
+		case $1 in
+		--reps | --modes | --limit)
+			(($# > 1)) || workload_usage "$1 wants a value"
+			case $1 in
+			--reps) reps=$2 ;;
+			--modes) modes=$2 ;;
+			--limit) limit=$2 ;;
+			esac
+			shift 2
+			;;
+		-*) workload_usage "unknown option '$1'" ;;
+		*)
+			[[ -z $script ]] || workload_usage "one script at a time"
+			script=$1
+			shift
+			;;
+		esac
+	done
+	[[ -n $script ]] || workload_usage "which script?"
+	[[ -f $script && -r $script ]] || workload_usage "cannot read '$script'"
+	[[ $reps =~ ^[1-9][0-9]{0,2}$ ]] || workload_usage "--reps '$reps' is not a number from 1 to 999"
+	[[ $limit =~ ^[1-9][0-9]{0,4}$ ]] || workload_usage "--limit '$limit' is not a number of seconds"
+	modes=$(workload_modes "$modes")
+	script=$(cd -- "$(dirname -- "$script")" && pwd -P)/$(basename -- "$script")
+	dir=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)
+	results_writable "$dir"
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064 # the directory of now
+	defer "rm -rf -- '$work'"
+
+	measure_lock
+	measure_up
+	measure_prepare "$work" iddr stock
+	testbed_put "$script" app:/run/iddr/workload 8>&- || testbed_lost "while the script was copied to the application domain"
+	in_dom app chmod 755 /run/iddr/workload || testbed_lost "while the script was copied to the application domain"
+	cp -- "$script" "$dir/script"
+	printf 'modes\t%s\ndata\tpersistent\nbacking\tram\njobs\t1\nreps\t%s\nseed\t1\npoint\t-\t-\t1\n' "$modes" "$reps" |
+		experiment_plan >"$work/plan"
+	while IFS=$'\t' read -r order rep _ _ _ _ _ _ _ front back _ <&7; do
+		cell=$dir/$front-$back-$rep
+		mkdir -p -- "$work/cell"
+		rm -f -- "$work"/cell/*
+		cd -- "$work/cell" || die "cannot enter $work/cell"
+		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" persistent ram - - 1 1 "$limit" 0 >cell.json
+		note "run $order of $(wc -l <"$work/plan"): $front/$back"
+		cell_measure "$(text_key <<<"$cell")" "$front" "$back" "$limit" \
+			cell-workload "${MEASURE_DISK[$(pair_of "$front")]}" /run/iddr/workload </dev/null || {
+			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
+			testbed_lost "while $script ran with $front/$back"
+		}
+		{ mkdir -- "$cell" && cp -- ./* "$cell/"; } || results_writable "$dir"
+		dirs+=("$cell")
+		status=$(awk '$1 == "@" && $2 == "exit" { print $3 }' run.txt)
+		if [[ $status != 0 ]]; then
+			failures=$((failures + 1))
+			warn "the script failed with status $status with $front/$back; its output:"
+			cat -- out.txt >&2 2>/dev/null || true
+		fi
+	done 7<"$work/plan"
+	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
+	printf '%s, testbed %s; medians; CPU in seconds\n\n' "$(basename -- "$script")" "$(testbed_label)"
+	workload_table "${dirs[@]}"
+	note "output and raw data of each run: $dir"
+	((failures == 0)) || die "the script failed in $failures of $(wc -l <"$work/plan") runs"
+}
