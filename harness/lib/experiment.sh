@@ -12,6 +12,9 @@ RESULTS=${RESULTS:-$IDDR_TOP/results}
 AWK=$IDDR_TOP/harness/awk
 JQ=$IDDR_TOP/harness/jq
 
+# The run that is being measured, empty when it is whole.
+EXPERIMENT_DIR=
+
 # experiment_file NAME: the path of an experiment's file.
 experiment_file() {
 	local f=$IDDR_CONFIGS/experiments/$1
@@ -50,13 +53,14 @@ results_writable() {
 # plan_keys ENVKEY RUNTIME: put the key of each cell of the plan on standard input in front of it.
 # The key stands for all that determines the cell, save the boot.
 plan_keys() {
-	local line fields template
+	local tmp template
 	template=$(text_key <"$IDDR_CONFIGS/fio/cell.fio")
-	while IFS= read -r line; do
-		# Its place in the order does not determine what a cell measures.
-		fields=${line#*$'\t'}
-		printf '%s\t%s\n' "$(printf '%s\t%s\t%s\t%s' "$fields" "$2" "$template" "$1" | text_key)" "$line"
-	done
+	tmp=$(mktemp -d)
+	cat >"$tmp/plan"
+	mkdir -- "$tmp/cell"
+	awk -v rest="$2 $template $1" -v dir="$tmp/cell" -f "$AWK/cellkeys.awk" "$tmp/plan"
+	find "$tmp/cell" -type f | sort | xargs -r sha256sum -- | cut -c 1-16 | paste - "$tmp/plan"
+	rm -rf -- "$tmp"
 }
 
 # cells_finished DIR: print KEY<TAB>BOOT of each finished cell of a run.
@@ -235,12 +239,10 @@ run_cells() {
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 }
 
-# experiment_interrupted: what to say when an experiment is stopped by hand.
-experiment_interrupted() {
-	local rc=$?
-	if ((rc == 130 || rc == 143)) && [[ -n ${EXPERIMENT_DIR:-} ]]; then
-		note "stopped; $(cells_finished "$EXPERIMENT_DIR" | wc -l) finished cells are kept in $EXPERIMENT_DIR, the same command goes on from there"
-	fi
+# experiment_unfinished: say what is kept when an experiment ends early, for whatever reason.
+experiment_unfinished() {
+	[[ -n $EXPERIMENT_DIR ]] || return 0
+	note "stopped early; $(cells_finished "$EXPERIMENT_DIR" | wc -l) finished cells are kept in $EXPERIMENT_DIR, the same command goes on from there"
 }
 
 # experiment_usage: leave with the usage of the verb.
@@ -305,7 +307,7 @@ cmd_experiment() {
 	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
 	total=$(wc -l <"$work/plan")
 	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
-	defer experiment_interrupted
+	defer experiment_unfinished
 	run_cells "$dir" "$work/todo" "$runtime" "$total"
 	EXPERIMENT_DIR=
 	derive_run "$dir"

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+
+load helper
+
+# stats PROGRAM: run a piece of awk with stats.awk.
+stats() {
+	awk -f "$AWK_DIR/stats.awk" -f <(printf 'BEGIN { %s }' "$1")
+}
+
+# sorted_quantile P NUMBER...: print a quantile.
+sorted_quantile() {
+	local p=$1
+	shift
+	stats "n = split(\"$*\", a, \" \"); sort_num(a, n); printf \"%.4f\", quantile(a, n, $p)"
+}
+
+@test "median of an odd and an even count" {
+	[ "$(sorted_quantile 0.5 9 1 5)" = 5.0000 ]
+	[ "$(sorted_quantile 0.5 4 1 3 2)" = 2.5000 ]
+}
+
+@test "quartiles are R's type 7" {
+	[ "$(sorted_quantile 0.25 1 2 3 4)" = 1.7500 ]
+	[ "$(sorted_quantile 0.75 1 2 3 4)" = 3.2500 ]
+	[ "$(sorted_quantile 0.25 10 20 30 40 50)" = 20.0000 ]
+}
+
+@test "quantiles of one value, and the ends" {
+	[ "$(sorted_quantile 0.25 7)" = 7.0000 ]
+	[ "$(sorted_quantile 0 3 1 2)" = 1.0000 ]
+	[ "$(sorted_quantile 1 3 1 2)" = 3.0000 ]
+}
+
+@test "sorting is numeric, with few and with many values" {
+	[ "$(stats 'n = split("10 9 100 -1", a, " "); sort_num(a, n); print a[1], a[2], a[3], a[4]')" = "-1 9 10 100" ]
+	[ "$(stats 'for (i = 1; i <= 500; i++) a[i] = (i * 7919) % 500; sort_num(a, 500)
+		bad = 0; for (i = 1; i <= 500; i++) if (a[i] != i - 1) bad++; print bad')" = 0 ]
+}
+
+@test "the generator gives the same numbers everywhere" {
+	[ "$(stats 'rand_seed(1); printf "%d %d %d", rand_int(1000), rand_int(1000), rand_int(1000)')" = "754 991 453" ]
+}
+
+@test "shuffle keeps all values" {
+	[ "$(stats 'rand_seed(3); for (i = 1; i <= 20; i++) a[i] = i; shuffle(a, 20); s = 0; moved = 0
+		for (i = 1; i <= 20; i++) { s += a[i] * a[i]; if (a[i] != i) moved++ }; print s, (moved > 10)')" = "2870 1" ]
+}
+
+@test "bootstrap: one seed, one answer; the interval holds the median and lies within the data" {
+	one=$(stats 'n = split("1 2 3 4 5 6 7", a, " "); rand_seed(42); bootstrap_median(a, n, 500); print BOOT_LO, BOOT_HI')
+	two=$(stats 'n = split("1 2 3 4 5 6 7", a, " "); rand_seed(42); bootstrap_median(a, n, 500); print BOOT_LO, BOOT_HI')
+	[ "$one" = "$two" ]
+	read -r lo hi <<<"$one"
+	# The exact 95 % interval of the bootstrapped median of 1..7: P(median <= 1) = 0.0102, P(<= 2) = 0.0980.
+	[ "$lo" = 2 ]
+	[ "$hi" = 6 ]
+}
+
+@test "bootstrap of equal values has no width" {
+	[ "$(stats 'n = split("3 3 3 3 3", a, " "); rand_seed(1); bootstrap_median(a, n, 100); print BOOT_LO, BOOT_HI')" = "3 3" ]
+}
