@@ -44,7 +44,7 @@ source == "cpu" {
 }
 
 part == "kernel" {
-	if (/WARNING:|BUG:|Oops|Call Trace|lockup|rcu.*stall|blocked for more than|I\/O error/ && !(cell in complaint))
+	if (/BUG:|WARNING:|Oops|Call Trace|general protection|lockup|LOCKUP|rcu.*(stall|starved)|blocked for more than|I\/O error|Out of memory|refcount_t|corruption|scheduling while atomic/ && !(cell in complaint))
 		complaint[cell] = $0
 	next
 }

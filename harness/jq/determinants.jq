@@ -1,3 +1,3 @@
 # determinants.jq: that part of the testbed's facts which determines what is measured. The state of
 # the source tree is not in it: the modules' srcversions and the scripts' text stand for it.
-del(.git, .commit, .dirty, .image_built, .boot, .started, .uptime)
+del(.commit, .commit_dirty)

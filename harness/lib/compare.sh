@@ -30,7 +30,8 @@ cmd_compare() {
 		*) names+=("$1") && shift ;;
 		esac
 	done
-	((${#names[@]} == 2)) || usage_error "compare: two modes are needed, as in 'compare event spin'"
+	[[ ${#names[@]} == 2 && -n ${names[0]} && -n ${names[1]} ]] ||
+		usage_error "compare: two modes are needed, as in 'compare event spin'"
 	dir=$(run_dir "$exp" "$run")
 	[[ -s $dir/cells.tsv ]] || die "$dir has no tables; run 'harness/iddr derive'"
 	for m in "${names[@]}"; do

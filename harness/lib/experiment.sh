@@ -172,13 +172,13 @@ write_manifest() {
 }
 
 # cell_keep DIR ID: file the raw data in the present directory as cell ID of a run; say in KEPT_STATUS
-# and KEPT_ROW what came of it.
+# KEPT_REASON and KEPT_IOPS what came of it.
 cell_keep() {
 	local dir=$1 id=$2 n=1 target row
-	row=$(cell_rows "$PWD" | sed -n 2p) && [[ -n $row ]] || return
-	KEPT_STATUS=$(cut -f 13 <<<"$row")
-	KEPT_REASON=$(cut -f 14 <<<"$row")
-	KEPT_IOPS=$(cut -f 19 <<<"$row")
+	row=$(cell_rows "$PWD") || return
+	IFS=$'\t' read -ra row <<<"${row#*$'\n'}"
+	[[ -n ${row[18]:-} ]] || return
+	KEPT_STATUS=${row[12]} KEPT_REASON=${row[13]} KEPT_IOPS=${row[18]}
 	target=$dir/cells/$id
 	if [[ $KEPT_STATUS != ok ]]; then
 		while [[ -e $target.failed-$n ]]; do

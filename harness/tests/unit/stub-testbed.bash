@@ -14,7 +14,8 @@ testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
 testbed_up() { : >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "git": "abc"}'; }
+testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'${STUB_COMMIT:-abc}'"}'; }
+testbed_put() { cp "$1" "$STUB/script"; }
 disk_attach() { echo "$2 ${4#block-}" >>"$STUB/disks"; }
 
 # stub_snapshot WHERE DISK DEVID OURS N WHAT: the counters after N requests.
@@ -33,11 +34,15 @@ stub_snapshot() {
 	fi
 }
 
-# stub_cell ID LIMIT DISK MODE: stand in for cell-run: 100 requests of 4 KiB.
+# stub_cell ID LIMIT DISK MODE COMMAND...: stand in for cell-run: 100 requests of 4 KiB.
 stub_cell() {
 	local id=$1 front=$4 disk devid pair p n iops job
-	job=$(cat)
-	disk=$(sed -n 's|^filename=/dev/||p' <<<"$job")
+	if [[ $5 == cell-workload ]]; then
+		disk=$6
+	else
+		job=$(cat)
+		disk=$(sed -n 's|^filename=/dev/||p' <<<"$job")
+	fi
 	case $disk in
 	xvda) pair=iddr devid=51712 ;;
 	xvdb) pair=stock devid=51728 front=stock ;;
@@ -67,6 +72,10 @@ stub_cell() {
 		printf '%s.%s\t1\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 3000000))" >>"$STUB/cpu.log"
 	done
 	printf '@ kernel\n@ done %s\n' "$id" >>"$STUB/storage.log"
+	if [[ $5 == cell-workload ]]; then
+		printf '@ kernel\n@ stderr\n\n@ out\nhello from %s\n@ exit %s\n' "$disk" "${STUB_FAIL:-0}"
+		return
+	fi
 	printf '@ kernel\n@ stderr\n\n@ out\nfio says something first\n{\n"jobs": [{"error": 0, "read": {"total_ios": 100, "io_bytes": 409600, '
 	printf '"iops": %s, "runtime": 333, "lat_ns": {"mean": 4000000, "percentile": {"50.000000": 3500000, "99.000000": 9000000}}}, ' "$iops"
 	printf '"write": {"total_ios": 0, "io_bytes": 0, "iops": 0}}]\n}\n@ exit 0\n'
@@ -83,7 +92,7 @@ testbed_exec() {
 	cell-watch) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
 	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
 	cell-mode) printf '%s\n' "$4" >"$STUB/$2" ;;
-	cell-warm) ;;
+	cell-warm | chmod) ;;
 	cell-run)
 		shift
 		if [[ -n ${STUB_DIE:-} ]] && (($(wc -l 2>/dev/null <"$STUB/ran" || echo 0) >= STUB_DIE)); then
