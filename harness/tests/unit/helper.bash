@@ -4,7 +4,7 @@
 # helper.bash: what the unit tests share. No test touches a testbed or the tree.
 
 TOP=$(cd -- "${BATS_TEST_DIRNAME:?}/../../.." && pwd -P)
-AWK_DIR=$TOP/harness/awk
+export AWK_DIR=$TOP/harness/awk
 export IDDR_TOP=$TOP IDDR_QUIET=
 
 # pipeline_setup: a private place for the libraries that measure, with the stub testbed.
@@ -32,7 +32,7 @@ pipeline_setup() {
 		"cmd_\${verb//-/_}" "\$@"
 	EOF
 	chmod +x "$BATS_TEST_TMPDIR/iddr"
-	IDDR=$BATS_TEST_TMPDIR/iddr
+	export IDDR=$BATS_TEST_TMPDIR/iddr
 }
 
 # the_run EXPERIMENT: the directory of its only run.

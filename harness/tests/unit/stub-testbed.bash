@@ -14,7 +14,7 @@ testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
 testbed_up() { : >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'${STUB_COMMIT:-abc}'"}'; }
+testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
 disk_attach() { echo "$2 ${4#block-}" >>"$STUB/disks"; }
 
@@ -67,9 +67,11 @@ stub_cell() {
 			printf '@ %s %s\n' "$p" "$id"
 			stub_snapshot storage "$disk" "$devid" "$pair" "$n" "$p"
 		} >>"$STUB/storage.log"
-		printf '%s.%s\t1\t0\tDomain-0\t%s\n' "$p" "$id" "$((n * 1000000))" >>"$STUB/cpu.log"
-		printf '%s.%s\t1\t1\tiddr-storage\t%s\n' "$p" "$id" "$((n * 2000000))" >>"$STUB/cpu.log"
-		printf '%s.%s\t1\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 3000000))" >>"$STUB/cpu.log"
+		{
+			printf '%s.%s\t1\t0\tDomain-0\t%s\n' "$p" "$id" "$((n * 1000000))"
+			printf '%s.%s\t1\t1\tiddr-storage\t%s\n' "$p" "$id" "$((n * 2000000))"
+			printf '%s.%s\t1\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 3000000))"
+		} >>"$STUB/cpu.log"
 	done
 	printf '@ kernel\n@ done %s\n' "$id" >>"$STUB/storage.log"
 	if [[ $5 == cell-workload ]]; then
