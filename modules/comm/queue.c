@@ -7,7 +7,7 @@
  * drains the ring itself (drain_in_upcall: a front end, whose completions are
  * short) or wakes the thread (a back end, which submits I/O and may sleep). In
  * spin mode the port is masked, the event index disarmed, and the thread looks
- * at the producer index in a loop.
+ * at the producer index in a loop, at the lowest priority.
  *
  * Changes of mode are made by the thread alone:
  *   event -> spin  disable_irq() waits for a running upcall and masks the port;
@@ -245,10 +245,15 @@ static void iddr_queue_enter_spin(struct iddr_queue *q)
 		xen_irq_lateeoi(q->irq, 0);
 	}
 	iddr_rx_disarm(&q->rx);
+	/* Whoever wakes up here goes first, and loses next to nothing to us
+	 * while it runs: yield() alone would let CFS share the CPU evenly.
+	 */
+	sched_set_normal(current, MAX_NICE);
 }
 
 static void iddr_queue_leave_spin(struct iddr_queue *q)
 {
+	sched_set_normal(current, 0);
 	if (q->ops->drain_in_upcall) {
 		/* Last act as the owner of the consumer's end. */
 		do {
@@ -323,7 +328,8 @@ void iddr_queue_stop(struct iddr_queue *q)
 	if (!q->thread || q->stopped)
 		return;
 	kthread_stop(q->thread);
-	q->stopped = true;
+	WRITE_ONCE(q->stopped, true);
+	wake_up_all(&q->mode_wq);
 }
 EXPORT_SYMBOL_GPL(iddr_queue_stop);
 
@@ -350,10 +356,12 @@ int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode)
 	WRITE_ONCE(q->mode_wanted, mode);
 	wake_up(&q->wq);
 	left = wait_event_interruptible_timeout(q->mode_wq,
-						READ_ONCE(q->mode) == mode,
-						10 * HZ);
+				READ_ONCE(q->mode) == mode ||
+				READ_ONCE(q->stopped), 10 * HZ);
 	if (left < 0)
 		return -EINTR;
+	if (READ_ONCE(q->stopped))
+		return -ENODEV;
 	return left ? 0 : -ETIMEDOUT;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_set_mode);

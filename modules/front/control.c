@@ -309,8 +309,8 @@ static void iddr_front_close(struct iddr_fdisk *d)
 	xenbus_frontend_closed(d->xdev);
 }
 
-/* The back end has closed, or is gone without a word. */
-static void iddr_front_closed(struct iddr_fdisk *d)
+/* The back end has closed, or is gone without a word: no disk, no ring. */
+static void iddr_front_lose_back(struct iddr_fdisk *d)
 {
 	if (d->gd) {
 		dev_warn(&d->xdev->dev, "back end of %s is gone: its I/O fails\n",
@@ -321,7 +321,6 @@ static void iddr_front_closed(struct iddr_fdisk *d)
 	iddr_front_drop_disk(d);
 	iddr_fqueue_destroy(&d->fq);
 	WRITE_ONCE(d->close_pending, false);
-	xenbus_frontend_closed(d->xdev);
 }
 
 static void iddr_front_state_work(struct work_struct *work)
@@ -331,6 +330,9 @@ static void iddr_front_state_work(struct work_struct *work)
 
 	switch (READ_ONCE(d->back_state)) {
 	case XenbusStateInitWait:
+		/* It may have closed and come back before we looked. */
+		if (d->fq.up && d->fq.dead)
+			iddr_front_lose_back(d);
 		if (!d->fq.up)
 			iddr_front_offer_ring(d);
 		break;
@@ -345,8 +347,10 @@ static void iddr_front_state_work(struct work_struct *work)
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		if (d->fq.up)
-			iddr_front_closed(d);
+		if (d->fq.up) {
+			iddr_front_lose_back(d);
+			xenbus_frontend_closed(d->xdev);
+		}
 		break;
 	default:
 		break;
