@@ -18,7 +18,6 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -113,7 +112,6 @@ static int snapshot(const char *prefix)
 /* Print a snapshot at each change of the node PATH, until it says "quit". */
 static int watch(const char *path)
 {
-	struct pollfd p;
 	bool first = true;
 
 	if (!xs_watch(xs, path, "phase")) {
@@ -121,20 +119,14 @@ static int watch(const char *path)
 			strerror(errno));
 		return 1;
 	}
-	p.fd = xs_fileno(xs);
-	p.events = POLLIN;
 	for (;;) {
 		char **event, *value, word[WORD_MAX + 1], prefix[WORD_MAX + 2];
-		unsigned int len;
+		unsigned int len, n;
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		/* Blocks. (The descriptor of xs_fileno() was seen not to become readable.) */
+		event = xs_read_watch(xs, &n);
+		if (!event)
 			return 1;
-		event = xs_check_watch(xs);
-		if (!event) {
-			if (errno == EAGAIN || errno == EINTR)
-				continue;
-			return 1;
-		}
 		free(event);
 		value = xs_read(xs, XBT_NULL, path, &len);
 		word_copy(word, value ? value : "", value ? len : 0);
