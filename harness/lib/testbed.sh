@@ -262,7 +262,7 @@ qemu_arguments() {
 	if [[ $accel == tcg ]]; then
 		# With SMAP on, dom0 dies at once; the rest only costs time here.
 		xen+=' smap=0 smep=0 spec-ctrl=no xpti=0 pcid=0'
-		cpu=max
+		cpu=max,xsave=off
 		accel=tcg,thread=multi,tb-size=512
 	fi
 	xen+=" ${IDDR_XEN_ARGS:-}"
@@ -508,4 +508,100 @@ cmd_shell() {
 		"stty rows ${size% *} cols ${size#* }; TERM=${TERM:-vt100} exec bash -il" /dev/null || rc=$?
 	stty "$saved"
 	return "$rc"
+}
+
+# testbed_health DOM: print the lines of a domain's kernel log that mean trouble.
+testbed_health() {
+	if [[ $1 == dom0 && $(testbed_kind) == xen ]]; then
+		# The host's log holds more than our business.
+		return 0
+	fi
+	testbed_exec "$1" iddr-report health </dev/null
+}
+
+# help: status -- domains, disks with modes and counters, health
+cmd_status() {
+	(($# == 0)) || usage_error "status takes no arguments"
+	local dom problems bad=
+	if [[ $(testbed_kind) == qemu ]] && ! qemu_alive; then
+		if [[ -e $IDDR_RUN/qemu.pid ]]; then
+			die "QEMU has died; see $IDDR_RUN/log/qemu.log and run 'harness/iddr up'"
+		fi
+		die "the testbed is not up; run 'harness/iddr up'"
+	fi
+	printf 'testbed: %s\n\n' "$(testbed_label)"
+	testbed_exec dom0 xl list </dev/null || bad=1
+	printf '\n'
+	for dom in app storage; do
+		testbed_exec "$dom" iddr-report </dev/null || bad=1
+	done | awk -f "$IDDR_TOP/harness/awk/status.awk"
+	printf '\n'
+	for dom in dom0 app storage; do
+		if ! problems=$(testbed_health "$dom"); then
+			printf '%-8s does not answer; its log is %s\n' "$dom" "$(domain_log "$dom")"
+			bad=1
+		elif [[ -n $problems ]]; then
+			printf '%-8s %d suspicious lines in the kernel log, the last:\n' "$dom" "$(wc -l <<<"$problems")"
+			tail -n 3 <<<"$problems" | sed 's/^/         /'
+			bad=1
+		else
+			printf '%-8s healthy\n' "$dom"
+		fi
+	done
+	[[ -z $bad ]] || die "not all is well"
+}
+
+# image_package NAME: the version of a package in the root image.
+image_package() {
+	local v=
+	[[ ! -r $IMAGE/iddr-packages ]] ||
+		v=$(awk -v name="$1" '{ sub(/:.*/, "", $1) } $1 == name { print $2 }' "$IMAGE/iddr-packages")
+	[[ -n $v ]] || v=$(package_version "$1")
+	printf '%s\n' "$v"
+}
+
+# testbed_facts: print a JSON object of all that results may depend on.
+testbed_facts() {
+	local info sched m dom qemu=none dirty=false commit
+	sysroot_make
+	image_paths
+	build_modules
+	info=$(testbed_exec dom0 xl info </dev/null)
+	sched=$(testbed_exec dom0 sh -c 'xl sched-credit2 -s 2>/dev/null || xl sched-credit -s 2>/dev/null' </dev/null || true)
+	[[ $(testbed_kind) == xen ]] || qemu=$(qemu-system-x86_64 --version | awk 'NR == 1 { sub(/^.*version /, ""); print }')
+	commit=$(git -C "$IDDR_TOP" rev-parse HEAD 2>/dev/null || printf 'unknown')
+	[[ -z $(git -C "$IDDR_TOP" status --porcelain 2>/dev/null) ]] || dirty=true
+	{
+		for m in "${BUILD_MODULES[@]}"; do
+			printf 'module\t%s\t%s\n' "${m##*/}" "$(modinfo -F srcversion "$BUILD_MODULES_DIR/$m.ko")"
+		done
+		for dom in app storage; do
+			printf 'config\t%s\t%s\n' "$dom" "$(testbed_config "$dom" | jq -Rs .)"
+			printf 'config_sha256\t%s\t%s\n' "$dom" "$(testbed_config "$dom" | sha256sum | cut -c 1-64)"
+		done
+		printf 'fact\ttestbed\t%s\n' "$(testbed_kind)"
+		printf 'fact\tlabel\t%s\n' "$(testbed_label)"
+		printf 'fact\tqemu\t%s\n' "$qemu"
+		printf 'fact\txen\t%s\n' "$(awk -F ': *' '/^xen_version/ { print $2 }' <<<"$info")"
+		printf 'fact\txen_package\t%s\n' "$(package_version xen-hypervisor-4.17-amd64)"
+		printf 'fact\txen_commandline\t%s\n' "$(awk -F ': *' '/^xen_commandline/ { sub(/^[^:]*: */, ""); print }' <<<"$info")"
+		printf 'fact\txen_scheduler\t%s\n' "$(awk -F ': *' '/^xen_scheduler/ { print $2 }' <<<"$info")"
+		printf 'fact\txen_scheduler_parameters\t%s\n' "$(head -n 1 <<<"$sched")"
+		printf 'fact\tkernel\t%s\n' "$(testbed_exec app uname -rv </dev/null)"
+		printf 'fact\tkernel_package\t%s\n' "$(package_version "linux-image-$KERNEL_ABI")"
+		printf 'fact\tfio\t%s\n' "$(image_package fio)"
+		printf 'fact\tperf\t%s\n' "$(image_package linux-perf)"
+		printf 'fact\timage\t%s\n' "$IMAGE_KEY"
+		printf 'fact\thost_cpu\t%s\n' "$(awk -F ': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)"
+		printf 'fact\thost_kernel\t%s\n' "$(uname -r)"
+		printf 'fact\thost_cores\t%s\n' "$(nproc)"
+		printf 'fact\tcommit\t%s\n' "$commit"
+		printf 'fact\tcommit_dirty\t%s\n' "$dirty"
+	} | jq -Rn -f "$IDDR_TOP/harness/jq/facts.jq"
+}
+
+# help: facts -- print, as JSON, all that results may depend on
+cmd_facts() {
+	(($# == 0)) || usage_error "facts takes no arguments"
+	testbed_facts
 }

@@ -272,6 +272,21 @@ static void link_fill(struct link *l)
 	}
 }
 
+/*
+ * Before poll(): a vchan tells of each change once, and that may have been while
+ * its input was not wanted. True if there is input now, so that waiting is wrong.
+ */
+static bool link_prepare(struct link *l, bool want_in)
+{
+	size_t before = buf_len(&l->in);
+
+	if (!l->is_vchan || l->dead)
+		return false;
+	if (want_in)
+		link_fill(l);
+	return buf_len(&l->in) > before;
+}
+
 /* Act on what poll() said of the link. */
 static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
 {
@@ -458,10 +473,13 @@ static int domid_of(const char *name)
 
 		snprintf(path, sizeof(path), "/local/domain/%.8s/name", ids[i]);
 		value = xs_read(xs, XBT_NULL, path, &len);
+		if (!value || getenv("DBG")) fprintf(stderr, "DBG %s = %s errno %d\n", path, value ? value : "NULL", errno);
 		if (value && !strcmp(value, name))
 			found = atoi(ids[i]);
 		free(value);
 	}
+	if (!ids || found < 0)
+		fprintf(stderr, "DBG ids %p n %u errno %d\n", (void *)ids, n, errno);
 	free(ids);
 	return found;
 }
@@ -795,6 +813,8 @@ static void session_run(struct link *l, struct call *call)
 		want_in = !buf_len(&c.in_buf);
 		if (c.gone && room && !exit_sent && !l->dead)
 			continue;
+		if (link_prepare(l, want_in))
+			continue;
 		p[0] = link_pollfd(l, want_in);
 		p[1] = (struct pollfd){ .fd = sigchld_pipe[0], .events = POLLIN };
 		p[2] = (struct pollfd){ .fd = room ? c.out : -1, .events = POLLIN };
@@ -884,6 +904,8 @@ static void session_relay(struct link *l, struct call *call, int index)
 			return;
 		room_down = buf_len(&l->out) < 2 * DATA_MAX;
 		room_up = buf_len(&peer->link.out) < 2 * DATA_MAX;
+		if (link_prepare(&peer->link, room_down))
+			continue;
 		p[0] = link_pollfd(l, room_up);
 		p[1] = link_pollfd(&peer->link, room_down);
 		p[2] = (struct pollfd){ .fd = xs_fileno(xs), .events = POLLIN };
@@ -938,6 +960,8 @@ static void serve_link(struct link *l, int index)
 			call_free(&call);
 			continue;
 		}
+		if (link_prepare(l, true))
+			continue;
 		p = link_pollfd(l, true);
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			break;
@@ -1127,6 +1151,8 @@ static int call_run(struct link *l, const char *target, char **argv)
 			sent = now_ms();
 		}
 		link_flush(l);
+		if (link_prepare(l, true))
+			continue;
 		want_stdin = acked && !in_eof && !buf_len(&l->out);
 		p[0] = link_pollfd(l, true);
 		p[1] = (struct pollfd){ .fd = want_stdin ? 0 : -1, .events = POLLIN };
