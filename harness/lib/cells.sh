@@ -53,7 +53,7 @@ in_dom() {
 # measure_attach: attach the disks of the application domain that are not there yet.
 measure_attach() {
 	local have pair script
-	have=$(in_dom app cell-disks) || testbed_lost "while looking at the disks"
+	have=$(in_dom app cell-disks </dev/null) || testbed_lost "while looking at the disks"
 	for pair in "$@"; do
 		script=block-$pair
 		case $'\n'$have$'\n' in
@@ -74,8 +74,8 @@ measure_prepare() {
 	defer measure_cleanup
 	measure_attach "$@"
 	note "preparing the domains (the RAM disk is filled with random data once a boot)"
-	in_dom storage cell-prepare storage >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
-	in_dom app cell-prepare app >"$dir/app.facts" || testbed_lost "while preparing the application domain"
+	in_dom storage cell-prepare storage </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
+	in_dom app cell-prepare app </dev/null >"$dir/app.facts" || testbed_lost "while preparing the application domain"
 	MEASURE_BOOT=$(cat -- "$dir/storage.facts" "$dir/app.facts" | awk '$1 == "boot"' | text_key)
 	MEASURE_LABEL=$(testbed_label)
 	app=$(awk '$1 == "domid" { print $2 }' "$dir/app.facts")
@@ -93,7 +93,7 @@ measure_prepare() {
 measure_warm() {
 	local pair
 	for pair in "$@"; do
-		in_dom app cell-warm "${MEASURE_DISK[$pair]}" || testbed_lost "while warming up ${MEASURE_DISK[$pair]}"
+		in_dom app cell-warm "${MEASURE_DISK[$pair]}" </dev/null || testbed_lost "while warming up ${MEASURE_DISK[$pair]}"
 	done
 }
 
@@ -164,14 +164,14 @@ limited() {
 # front_mode MODE: set how our front end waits, unless it does so already.
 front_mode() {
 	[[ $FRONT_MODE != "$1" ]] || return 0
-	in_dom app cell-mode front "${MEASURE_DISK[iddr]}" "$1" || return
+	in_dom app cell-mode front "${MEASURE_DISK[iddr]}" "$1" </dev/null || return
 	FRONT_MODE=$1
 }
 
 # back_mode MODE: set how our back end waits, unless it does so already.
 back_mode() {
 	[[ $BACK_MODE != "$1" ]] || return 0
-	in_dom storage cell-mode back "${MEASURE_DEVID[iddr]}" "$1" || return
+	in_dom storage cell-mode back "${MEASURE_DEVID[iddr]}" "$1" </dev/null || return
 	BACK_MODE=$1
 }
 
@@ -226,6 +226,8 @@ cell_measure() {
 	((rc == 0)) || return 125
 	awk -f "$IDDR_TOP/harness/awk/split-cell.awk" raw || return 125
 	rm -f raw raw.err
+	# A program that failed before its I/O has nothing for the watchers to see.
+	grep -q "^@ end " run.txt || return 0
 	stream_wait storage "$id" storage.txt || return 125
 	stream_wait cpu "$id" cpu.txt || return 125
 }
