@@ -81,7 +81,7 @@ measure_prepare() {
 	app=$(awk '$1 == "domid" { print $2 }' "$dir/app.facts")
 	storage=$(awk '$1 == "domid" { print $2 }' "$dir/storage.facts")
 	keys=("/local/domain/$app/data/iddr/phase" "/local/domain/$storage/data/iddr/phase")
-	stream_start storage in_dom storage cell-watch "${keys[@]}"
+	stream_start storage in_dom storage iddr-snap watch "${keys[@]}"
 	stream_start cpu in_dom dom0 cell-cpu "${keys[@]}"
 	FRONT_MODE=
 	BACK_MODE=

@@ -154,7 +154,7 @@ cmd_derive() {
 environment_key() {
 	{
 		jq -S -f "$JQ/determinants.jq" "$1"
-		cat -- "$IDDR_TOP"/harness/guest/cell-*
+		cat -- "$IDDR_TOP"/harness/guest/cell-* "$IDDR_TOP"/harness/tools/iddr-{snap,cputime}.c
 	} | text_key
 }
 

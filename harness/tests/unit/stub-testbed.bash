@@ -91,7 +91,7 @@ testbed_exec() {
 	case $1 in
 	cell-disks) [[ ! -e $STUB/disks ]] || cat "$STUB/disks" ;;
 	cell-prepare) printf 'domid\t%s\nboot\t%s\n' "${#dom}" "${STUB_BOOT:-one}-$dom" ;;
-	cell-watch) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
+	iddr-snap) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
 	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
 	cell-mode) cat >/dev/null && printf '%s\n' "$4" >"$STUB/$2" ;;
 	cell-warm | chmod) ;;
