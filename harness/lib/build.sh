@@ -8,8 +8,9 @@
 # Modules in the order in which they load.
 BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back)
 
-# Libraries of the tools that talk to Xen; linked statically, because the
-# dynamic linker's work is dear under emulation.
+# Libraries of the tools that talk to Xen. Not linked statically: the static
+# libxenstore has no reader thread, and breaks its connection when a watch event
+# overtakes a reply.
 BUILD_XEN_LIBS=(-lxenvchan -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxencall
 	-lxenforeignmemory -lxendevicemodel -lxentoollog -lxentoolcore -lpthread)
 
@@ -84,7 +85,7 @@ build_modules() {
 	printf '%s\n' "$key" >"$BUILD_MODULES_DIR/.stamp"
 }
 
-# build_tools: the programs of harness/tools, for the domains (static, with Xen)
+# build_tools: the programs of harness/tools, for the domains (with Xen)
 # and, of the agent, one for the host.
 build_tools() {
 	local key tool out=$IDDR_BUILD/tools
@@ -98,8 +99,8 @@ build_tools() {
 	gcc "${cflags[@]}" -o "$out/iddr-agent" "$IDDR_TOP/harness/tools/iddr-agent.c" ||
 		die "harness/tools/iddr-agent.c does not compile"
 	for tool in iddr-agent iddr-cputime iddr-snap; do
-		gcc "${cflags[@]}" -s -static -DIDDR_XEN -isystem "$SYSROOT/usr/include" \
-			-L"$SYSROOT/usr/lib/x86_64-linux-gnu" -o "$out/domain/$tool" \
+		gcc "${cflags[@]}" -s -DIDDR_XEN -isystem "$SYSROOT/usr/include" \
+			-L"$SYSROOT/usr/lib/x86_64-linux-gnu" "-Wl,-rpath-link,$SYSROOT/usr/lib/x86_64-linux-gnu" -Wl,--as-needed -o "$out/domain/$tool" \
 			"$IDDR_TOP/harness/tools/$tool.c" "${BUILD_XEN_LIBS[@]}" ||
 			die "harness/tools/$tool.c does not compile"
 	done

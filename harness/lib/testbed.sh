@@ -133,7 +133,7 @@ testbed_is_up() {
 
 # testbed_answers DOM: true if the domain's agent runs a command.
 testbed_answers() {
-	testbed_call "$1" true </dev/null >/dev/null 2>&1
+	testbed_call "$1" true </dev/null >"$IDDR_RUN/log/answer.log" 2>&1
 }
 
 # testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's.
@@ -331,6 +331,7 @@ testbed_waiting() {
 	fi
 	if ((SECONDS >= $2)); then
 		tail -n 12 -- "$3" >&2 || true
+		tail -n 1 -- "$IDDR_RUN/log/answer.log" >&2
 		die "waited $TESTBED_UP_LIMIT s for the agent in $1 in vain; the log is $3"
 	fi
 	sleep 0.2
@@ -425,7 +426,7 @@ testbed_up_locked() {
 	[[ ! -d $IDDR_RUN/log ]] || mv -- "$IDDR_RUN/log" "$IDDR_RUN/log.old"
 	mkdir -p -- "$IDDR_RUN/log"
 	TESTBED_STARTING=1
-	defer '[[ -z ${TESTBED_STARTING:-} ]] || testbed_down_locked'
+	defer '[[ -z ${TESTBED_STARTING:-} || -n ${IDDR_KEEP_FAILED:-} ]] || testbed_down_locked'
 	testbed_boot_files
 	if [[ $(testbed_kind) == qemu ]]; then
 		note "booting Xen in QEMU ($(testbed_accel))"

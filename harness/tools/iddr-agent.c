@@ -102,6 +102,7 @@ struct link {
 	struct libxenvchan *vchan;
 #endif
 	bool is_vchan;
+	bool is_server;		/* of a vchan, which outlives its callers */
 	bool dead;
 	struct buf in, out;
 };
@@ -299,7 +300,8 @@ static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
 		if (want_in)
 			link_fill(l);
 		link_flush(l);
-		if (!libxenvchan_is_open(l->vchan) &&
+		/* A server waits for the next caller; see link_abandoned(). */
+		if (!l->is_server && !libxenvchan_is_open(l->vchan) &&
 		    libxenvchan_data_ready(l->vchan) <= 0)
 			l->dead = true;
 		return;
@@ -310,6 +312,17 @@ static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
 	else if (p->revents & (POLLHUP | POLLERR | POLLNVAL))
 		l->dead = true;
 	link_flush(l);
+}
+
+/* In a session of a vchan server: has the caller closed its end? */
+static bool link_abandoned(struct link *l)
+{
+#ifdef IDDR_XEN
+	if (l->is_server)
+		return !*(volatile uint8_t *)&l->vchan->ring->cli_live;
+#endif
+	(void)l;
+	return false;
 }
 
 static void frame_put(struct link *l, enum frame_type type, const void *data, size_t len)
@@ -324,15 +337,15 @@ static void frame_put(struct link *l, enum frame_type type, const void *data, si
 
 /*
  * The next whole frame of the link's input, or NULL. *data stays valid until
- * frame_done(). What is not a frame is skipped up to the next CALL frame:
- * after a caller died in the midst of one, the next caller's CALL follows it.
+ * frame_done(). What is not a frame is skipped up to the next place where SYNC
+ * (16 bytes) follows a header: after a caller died in the midst of a frame, the
+ * next caller's CALL (the magic) or its answer (the nonce) follows it.
  */
-static const struct frame_hdr *frame_peek(struct link *l, const uint8_t **data)
+static const struct frame_hdr *frame_sync(struct link *l, const uint8_t **data,
+					  const uint8_t *sync)
 {
-	uint8_t magic[MAGIC_LEN];
 	struct buf *b = &l->in;
 
-	magic_get(magic);
 	for (;;) {
 		const struct frame_hdr *h = (const void *)(b->data + b->start);
 		static struct frame_hdr copy;
@@ -353,18 +366,27 @@ static const struct frame_hdr *frame_peek(struct link *l, const uint8_t **data)
 		}
 		if (buf_len(b) > 2 * sizeof(copy))
 			next = memmem(b->data + b->start + sizeof(copy) + 1,
-				      buf_len(b) - sizeof(copy) - 1, magic, MAGIC_LEN);
+				      buf_len(b) - sizeof(copy) - 1, sync, MAGIC_LEN);
 		if (next) {
 			b->start = next - sizeof(copy) - b->data;
 			continue;
 		}
 		if (valid)
 			return NULL;
-		/* Keep what may be the head of a CALL frame. */
+		/* Keep what may be the head of the frame that is looked for. */
 		if (buf_len(b) > sizeof(copy) + MAGIC_LEN)
 			b->start = b->end - sizeof(copy) - MAGIC_LEN;
 		return NULL;
 	}
+}
+
+/* The next whole frame for one who serves: out of step, look for a CALL. */
+static const struct frame_hdr *frame_peek(struct link *l, const uint8_t **data)
+{
+	uint8_t magic[MAGIC_LEN];
+
+	magic_get(magic);
+	return frame_sync(l, data, magic);
 }
 
 static void frame_done(struct link *l, const struct frame_hdr *h)
@@ -473,13 +495,10 @@ static int domid_of(const char *name)
 
 		snprintf(path, sizeof(path), "/local/domain/%.8s/name", ids[i]);
 		value = xs_read(xs, XBT_NULL, path, &len);
-		if (!value || getenv("DBG")) fprintf(stderr, "DBG %s = %s errno %d\n", path, value ? value : "NULL", errno);
 		if (value && !strcmp(value, name))
 			found = atoi(ids[i]);
 		free(value);
 	}
-	if (!ids || found < 0)
-		fprintf(stderr, "DBG ids %p n %u errno %d\n", (void *)ids, n, errno);
 	free(ids);
 	return found;
 }
@@ -743,6 +762,8 @@ static void session_run(struct link *l, struct call *call)
 	int64_t beat = now_ms() + BEAT_MS;
 	bool exit_sent = false;
 
+	/* What is left of an answer to a caller that has gone. */
+	buf_reset(&l->out);
 	frame_put(l, F_ACK, call->nonce, NONCE_LEN);
 	if (!child_start(&c, call->argv)) {
 		const char *msg = strerror(errno);
@@ -828,6 +849,8 @@ static void session_run(struct link *l, struct call *call)
 			/* Emptied by another turn. */
 		}
 		link_ready(l, &p[0], want_in);
+		if (link_abandoned(l))
+			break;
 		child_feed(&c);
 		if (p[2].revents)
 			child_drain(l, &c.out, F_STDOUT);
@@ -848,12 +871,10 @@ static void call_error(struct link *l, const struct call *call, const char *msg)
 }
 
 #ifdef IDDR_XEN
-/* Copy whole frames from one link to another while the other has room. */
-static bool relay_frames(struct link *from, struct link *to)
+/* Pass what our caller sends on to the domain. True if another CALL has come. */
+static bool relay_up(struct link *from, struct link *to)
 {
-	bool ended = false;
-
-	while (!ended && buf_len(&to->out) < 2 * DATA_MAX) {
+	while (buf_len(&to->out) < 2 * DATA_MAX) {
 		const uint8_t *data;
 		const struct frame_hdr *h = frame_peek(from, &data);
 
@@ -861,8 +882,33 @@ static bool relay_frames(struct link *from, struct link *to)
 			break;
 		if (h->type == F_CALL)
 			return true;
-		ended = h->type == F_EXIT || h->type == F_ERROR;
 		frame_put(to, h->type, data, h->len);
+		frame_done(from, h);
+	}
+	link_flush(to);
+	return false;
+}
+
+/*
+ * Pass what the domain answers on to our caller. Before the ACK of this call
+ * there may be the rest of an answer to an earlier one. True at the call's end.
+ */
+static bool relay_down(struct link *from, struct link *to, const uint8_t *nonce, bool *acked)
+{
+	bool ended = false;
+
+	while (!ended && buf_len(&to->out) < 2 * DATA_MAX) {
+		const uint8_t *data;
+		const struct frame_hdr *h = frame_sync(from, &data, nonce);
+
+		if (!h)
+			break;
+		if (h->type == F_ACK && h->len == NONCE_LEN && !memcmp(data, nonce, NONCE_LEN))
+			*acked = true;
+		if (*acked) {
+			ended = h->type == F_EXIT || h->type == F_ERROR;
+			frame_put(to, h->type, data, h->len);
+		}
 		frame_done(from, h);
 	}
 	link_flush(to);
@@ -874,7 +920,7 @@ static void session_relay(struct link *l, struct call *call, int index)
 {
 	char why[160];
 	struct peer *peer = peer_get(call->target, index, why, sizeof(why));
-	bool ended = false;
+	bool ended = false, acked = false;
 
 	if (!peer) {
 		call_error(l, call, why);
@@ -887,7 +933,7 @@ static void session_relay(struct link *l, struct call *call, int index)
 		bool room_up, room_down;
 
 		/* Upwards only a new CALL ends it: our caller was replaced. */
-		if (relay_frames(l, &peer->link)) {
+		if (relay_up(l, &peer->link)) {
 			const uint8_t *data;
 			const struct frame_hdr *h = frame_peek(l, &data);
 
@@ -898,7 +944,7 @@ static void session_relay(struct link *l, struct call *call, int index)
 			}
 			break;
 		}
-		ended = ended || relay_frames(&peer->link, l);
+		ended = ended || relay_down(&peer->link, l, call->nonce, &acked);
 		link_flush(l);
 		if (ended && !buf_len(&l->out))
 			return;
@@ -1048,6 +1094,7 @@ static void serve_unix(const char *path)
 /* Serve vchan number INDEX of this domain, to domain 0. */
 static void serve_vchan(int index)
 {
+	struct link l = { .is_vchan = true, .is_server = true };
 	unsigned int len;
 	char path[96], *domid;
 
@@ -1059,19 +1106,18 @@ static void serve_vchan(int index)
 	free(domid);
 	xs_close(xs);
 	xs = NULL;
-	for (;;) {
-		struct link l = { .is_vchan = true };
-
-		l.vchan = libxenvchan_server_init(NULL, 0, path, VCHAN_RING, VCHAN_RING);
-		if (!l.vchan)
-			die(1, "cannot serve a vchan at %s: %s", path, strerror(errno));
-		l.vchan->blocking = 0;
-		l.fd = libxenvchan_fd_for_select(l.vchan);
-		serve_link(&l, index);
-		libxenvchan_close(l.vchan);
-		free(l.in.data);
-		free(l.out.data);
-	}
+	l.vchan = libxenvchan_server_init(NULL, 0, path, VCHAN_RING, VCHAN_RING);
+	if (!l.vchan)
+		die(1, "cannot serve a vchan at %s: %s", path, strerror(errno));
+	/*
+	 * One ring for all callers in turn. A new ring for each would have a
+	 * caller read the old ring's reference and the new one's event channel.
+	 */
+	l.vchan->server_persist = 1;
+	l.vchan->blocking = 0;
+	l.fd = libxenvchan_fd_for_select(l.vchan);
+	serve_link(&l, index);
+	die(1, "the vchan at %s broke", path);
 }
 #endif
 
@@ -1117,7 +1163,7 @@ static int call_run(struct link *l, const char *target, char **argv)
 		const uint8_t *data;
 		const struct frame_hdr *h;
 
-		while ((h = frame_peek(l, &data))) {
+		while ((h = frame_sync(l, &data, nonce))) {
 			heard = now_ms();
 			if (h->type == F_ACK && h->len == NONCE_LEN)
 				acked = acked || !memcmp(data, nonce, NONCE_LEN);
