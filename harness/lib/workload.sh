@@ -39,7 +39,7 @@ workload_table() {
 
 # help: run-workload SCRIPT [--reps N] [--modes LIST] [--limit SECONDS] -- run SCRIPT in the application domain once per mode (its disk is $IDDR_DISK) and tabulate time and counters
 cmd_run_workload() {
-	local script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir front back order rep cell status failures=0 dirs=()
+	local stamp script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir front back order rep cell status failures=0 dirs=()
 	while (($#)); do
 		case $1 in
 		--reps | --modes | --limit)
@@ -65,7 +65,13 @@ cmd_run_workload() {
 	[[ $limit =~ ^[1-9][0-9]{0,4}$ ]] || workload_usage "--limit '$limit' is not a number of seconds"
 	modes=$(workload_modes "$modes")
 	script=$(cd -- "$(dirname -- "$script")" && pwd -P)/$(basename -- "$script")
-	dir=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)
+	stamp=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)
+	dir=$stamp
+	# Two runs may begin in the same second.
+	for ((order = 2;; order++)); do
+		[[ -e $dir ]] || break
+		dir=$stamp-$order
+	done
 	results_writable "$dir"
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
@@ -91,7 +97,10 @@ cmd_run_workload() {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			testbed_lost "while $script ran with $front/$back"
 		}
-		{ mkdir -- "$cell" && cp -- ./* "$cell/"; } || results_writable "$dir"
+		{ mkdir -- "$cell" && cp -- ./* "$cell/"; } || {
+			results_writable "$dir"
+			die "cannot keep the raw data in $cell"
+		}
 		dirs+=("$cell")
 		status=$(awk '$1 == "@" && $2 == "exit" { print $3 }' run.txt)
 		if [[ $status != 0 ]]; then
