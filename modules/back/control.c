@@ -345,5 +345,7 @@ module_exit(iddr_back_exit);
 
 MODULE_DESCRIPTION("IDDR back end: serves block devices of this domain to others");
 MODULE_AUTHOR("IDDR authors");
+/* Also makes the kernel show srcversion, by which results name the module. */
+MODULE_VERSION("0.1");
 MODULE_LICENSE("GPL");
 /* No alias: it would be loaded by itself wherever xen-blkback is wanted. */

@@ -368,4 +368,6 @@ EXPORT_SYMBOL_GPL(iddr_queue_set_mode);
 
 MODULE_DESCRIPTION("IDDR communication module: shared rings, notification, grants");
 MODULE_AUTHOR("IDDR authors");
+/* Also makes the kernel show srcversion, by which results name the module. */
+MODULE_VERSION("0.1");
 MODULE_LICENSE("GPL");

@@ -500,5 +500,7 @@ module_exit(iddr_front_exit);
 
 MODULE_DESCRIPTION("IDDR front end: block devices served by another domain");
 MODULE_AUTHOR("IDDR authors");
+/* Also makes the kernel show srcversion, by which results name the module. */
+MODULE_VERSION("0.1");
 MODULE_LICENSE("GPL");
 /* No alias: it would be loaded by itself wherever xen-blkfront is wanted. */

@@ -10,9 +10,9 @@ bats_require_minimum_version 1.5.0
 IDDR=${IDDR_TOP:?}/harness/iddr
 
 # The test's own disk, so that no test depends on another's.
-DISK=xvdt
-# Its virtual device number: from xvdq on they are 1 << 28 | disk << 8.
-DEVID=$(((1 << 28) + (19 << 8)))
+DISK=xvdd
+# Its virtual device number: 202 << 8 | disk << 4.
+DEVID=$(((202 << 8) + (3 << 4)))
 
 # dom DOM COMMAND...: run a command in a domain.
 dom() {

@@ -4,7 +4,7 @@
 
 load lib
 
-OTHER=xvdu
+OTHER=xvde
 
 setup() {
 	forget_kernel_logs
@@ -111,7 +111,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdt|Buffer I/O error'
+	provoked='I/O error, dev xvdd|Buffer I/O error'
 	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind
 	     for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$2 ]] || break
@@ -131,7 +131,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdt|Buffer I/O error|back end of xvdt is gone'
+	provoked='I/O error, dev xvdd|Buffer I/O error|back end of xvdd is gone'
 	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
 	app 'for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$1 ]] || exit 0
