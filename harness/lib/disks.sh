@@ -14,6 +14,10 @@ disk_attach() {
 	block-iddr | block-stock) ;;
 	*) usage_error "disk script '$script' is not known; use block-iddr or block-stock" ;;
 	esac
+	testbed_exec storage test -b "$target" </dev/null || {
+		printf "iddr: error: the storage domain has no block device %s; 'harness/iddr exec storage lsblk' lists them\n" "$target" >&2
+		return 1
+	}
 	testbed_exec dom0 xl block-attach "$(domain_name "$front")" \
 		"format=raw,vdev=$vdev,access=rw,backend=$(domain_name storage),backendtype=phy,script=$script,target=$target" \
 		</dev/null >&2 || {

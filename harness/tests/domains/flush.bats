@@ -6,17 +6,18 @@
 load lib
 
 setup_file() {
-	storage 'modprobe configfs; modprobe null_blk nr_devices=0
-		 d=/sys/kernel/config/nullb/cached
+	storage 'modprobe -a configfs; modprobe null_blk nr_devices=0
+		 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+		 # The name is the disk's in some kernels, its index in others: both here.
+		 d=/sys/kernel/config/nullb/nullb0
 		 mkdir -p $d
-		 echo 64 >$d/size; echo 1 >$d/memory_backed; echo 8 >$d/cache_size; echo 1 >$d/power
-		 ln -sf "/dev/$(cd /sys/block && ls -d nullb* | head -n 1)" /dev/cached'
-	attach "$DISK" "$(storage 'readlink /dev/cached')"
+		 echo 64 >$d/size; echo 1 >$d/memory_backed; echo 8 >$d/cache_size; echo 1 >$d/power'
+	attach "$DISK" /dev/nullb0
 }
 
 teardown_file() {
 	detach "$DISK"
-	storage 'rmdir /sys/kernel/config/nullb/cached; rm -f /dev/cached; modprobe -r null_blk'
+	storage 'rmdir /sys/kernel/config/nullb/nullb0; modprobe -r null_blk'
 }
 
 setup() {
