@@ -345,7 +345,7 @@ EXPORT_SYMBOL_GPL(iddr_queue_put);
 /*
  * Change how the queue waits; I/O may be in flight.
  * Return: 0; -ENODEV once the queue is stopped; -ETIMEDOUT if the thread did
- * not take it within 10 s; -EINTR.
+ * not take it within 10 s; -EINTR on a fatal signal.
  */
 int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode)
 {
@@ -355,7 +355,7 @@ int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode)
 		return -ENODEV;
 	WRITE_ONCE(q->mode_wanted, mode);
 	wake_up(&q->wq);
-	left = wait_event_interruptible_timeout(q->mode_wq,
+	left = wait_event_killable_timeout(q->mode_wq,
 				READ_ONCE(q->mode) == mode ||
 				READ_ONCE(q->stopped), 10 * HZ);
 	if (left < 0)

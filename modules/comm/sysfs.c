@@ -70,7 +70,7 @@ static ssize_t mode_store(struct iddr_queue *q, const char *buf, size_t len)
 
 	if (mode < 0)
 		return mode;
-	if (mutex_lock_interruptible(&link->mode_lock))
+	if (mutex_lock_killable(&link->mode_lock))
 		return -EINTR;
 	err = iddr_queue_set_mode(q, mode);
 	mutex_unlock(&link->mode_lock);

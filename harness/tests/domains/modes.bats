@@ -17,6 +17,7 @@ setup() {
 }
 
 teardown() {
+	app 'touch /tmp/stop'
 	set_modes event event
 	kernel_logs_clean
 }
@@ -90,17 +91,17 @@ load_and_count() {
 	storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
 		 for ((i = 0; i < 100; i++)); do
 			echo spin >mode; [[ $(<mode) == spin ]]
-			read -rt 0.02 <> <(:) || true
+			sleep 0.02
 			echo event >mode; [[ $(<mode) == event ]]
-			read -rt 0.01 <> <(:) || true
+			sleep 0.01
 		 done' "$DEVID" &
 	local pid=$!
 	app 'cd /sys/block/$1/iddr
 	     for ((i = 0; i < 100; i++)); do
 		echo spin >queue0/mode; [[ $(<mode) == spin ]]
-		read -rt 0.01 <> <(:) || true
+		sleep 0.01
 		echo event >mode; [[ $(<queue0/mode) == event ]]
-		read -rt 0.02 <> <(:) || true
+		sleep 0.02
 	     done' "$DISK"
 	wait "$pid"
 	app 'touch /tmp/stop
