@@ -24,14 +24,14 @@ build_kdir() {
 			die "there are no headers of the running kernel; install linux-headers-$(uname -r)"
 		printf '%s\n' "$dir"
 	else
-		printf '%s\n' "$KDIR"
+		printf '%s\n' "${KDIR:?}"
 	fi
 }
 
 # build_sources DIR: print the source files below DIR, one a line, sorted.
 build_sources() {
 	(
-		cd -- "$1"
+		cd -- "$1" || exit 1
 		find . -type f \( -name '*.[chS]' -o -name 'Makefile*' -o -name 'Kbuild*' \) \
 			! -name '*.mod.c' ! -path './test/*' | sort
 	)
@@ -44,7 +44,7 @@ build_stamp() {
 	{
 		printf '%s\n' "$@"
 		(
-			cd -- "$dir"
+			cd -- "$dir" || exit 1
 			build_sources . | tr '\n' '\0' | xargs -0 -r sha256sum --
 		)
 	} | text_key

@@ -110,7 +110,7 @@ text_key() {
 
 # with_lock FILE COMMAND...: run COMMAND holding an exclusive lock on FILE.
 with_lock() {
-	local file=$1 fd rc=0
+	local file=$1 fd rc
 	shift
 	mkdir -p -- "$(dirname -- "$file")"
 	exec {fd}>"$file"
@@ -118,8 +118,11 @@ with_lock() {
 		note "waiting for another run that holds $file"
 		flock -w 1800 "$fd" || die "another run has held $file for 30 minutes; end it and try again"
 	fi
+	# shellcheck disable=SC2034 # what must not inherit the lock (QEMU) closes it
 	IDDR_LOCK_FD=$fd
-	"$@" || rc=$?
+	# Not "$@ ||": that would switch off errexit within.
+	"$@"
+	rc=$?
 	exec {fd}>&-
 	return "$rc"
 }

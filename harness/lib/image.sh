@@ -127,7 +127,7 @@ image_extra() {
 	# The image is a merged-/usr one: what is unpacked over it must be too.
 	mkdir -p -- "$extra/usr/lib"
 	cp -a -- "$extra/lib/." "$extra/usr/lib/"
-	rm -rf -- "$extra/lib"
+	rm -rf -- "${extra:?}/lib"
 }
 
 # image_bootstrap DIR: make DIR/root.sqsh of the packages and DIR/extra.
@@ -182,10 +182,10 @@ image_initramfs() {
 		done >"$tree/modules/order"
 	(cd -- "$tree" && find . | sort | cpio -o -H newc --quiet -R 0:0) >"$dir/base.cpio"
 	(
-		cd -- "$dir"
+		cd -- "$dir" || exit 1
 		mkdir -p -- image/
 		mv -- root.sqsh image/root.sqsh
-		cd image
+		cd image || exit 1
 		printf 'root.sqsh\n' | cpio -o -H newc --quiet -R 0:0
 	) >"$dir/root.cpio"
 	mv -- "$dir/image/root.sqsh" "$dir/root.sqsh"

@@ -95,7 +95,7 @@ sysroot_fetch() {
 	((${#missing[@]})) || return 0
 	note "downloading ${#missing[@]} packages for the testbed's kernel and Xen"
 	(
-		cd -- "$dir"
+		cd -- "$dir" || exit 1
 		apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download "${missing[@]}"
 	) || die "apt-get could not download ${missing[*]}; if the archive has moved on, delete $IDDR_CACHE/packages.lock, run 'apt-get update' as root and try again"
 }

@@ -7,7 +7,7 @@
 # in QEMU first, and dom0's commands go through an agent. All else is the same.
 #
 # State of a running testbed, in $IDDR_RUN:
-#   qemu.pid qemu.start   QEMU's process and its start time (a pid may be reused)
+#   qemu.pid              QEMU's process
 #   sockets               the directory of the agent's sockets (paths must be short)
 #   key                   what it was booted from
 #   log/                  QEMU's and all consoles' logs
@@ -85,42 +85,40 @@ domain_name() {
 	esac
 }
 
+# qemu_pids: print the processes of this testbed's QEMU. A process id in a file
+# may since belong to another; the console log's path is in no other command line.
+qemu_pids() {
+	local file
+	grep -lzFx -- "file:$IDDR_RUN/log/console.log" /proc/[0-9]*/cmdline 2>/dev/null |
+		while IFS=/ read -r _ _ file _; do
+			printf '%s\n' "$file"
+		done
+}
+
 # qemu_alive: true if the QEMU that we started still runs.
 qemu_alive() {
 	local pid
-	[[ -s $IDDR_RUN/qemu.pid && -s $IDDR_RUN/qemu.start ]] || return 1
+	[[ -s $IDDR_RUN/qemu.pid ]] || return 1
 	pid=$(<"$IDDR_RUN/qemu.pid")
-	[[ -r /proc/$pid/stat ]] || return 1
-	[[ $(process_start "$pid") == "$(<"$IDDR_RUN/qemu.start")" ]]
-}
-
-# process_start PID: when a process started, in clock ticks since boot.
-process_start() {
-	local stat
-	stat=$(<"/proc/$1/stat") 2>/dev/null || return 0
-	# The name in field 2 may hold anything; count from behind it.
-	stat=${stat##*) }
-	set -- $stat
-	[[ $1 == Z ]] || printf '%s\n' "${20}"
+	grep -qzFx -- "file:$IDDR_RUN/log/console.log" "/proc/$pid/cmdline" 2>/dev/null
 }
 
 # qemu_kill: end our QEMU and wait until it is gone.
 qemu_kill() {
 	local pid i
-	if qemu_alive; then
-		pid=$(<"$IDDR_RUN/qemu.pid")
+	for pid in $(qemu_pids); do
 		kill -TERM "$pid" 2>/dev/null || true
 		for ((i = 0; i < 50; i++)); do
-			qemu_alive || break
+			grep -q . "/proc/$pid/cmdline" 2>/dev/null || break
 			((i != 30)) || kill -KILL "$pid" 2>/dev/null || true
 			sleep 0.1
 		done
-		! qemu_alive || die "QEMU (process $pid) does not end; kill it by hand"
-	fi
-	if [[ -s $IDDR_RUN/sockets ]]; then
+		((i < 50)) || die "QEMU (process $pid) does not end; kill it by hand"
+	done
+	if [[ -s $IDDR_RUN/sockets && $(<"$IDDR_RUN/sockets") == */iddr.?????? ]]; then
 		rm -rf -- "$(<"$IDDR_RUN/sockets")"
 	fi
-	rm -f -- "$IDDR_RUN"/{qemu.pid,qemu.start,sockets,key}
+	rm -f -- "$IDDR_RUN"/{qemu.pid,sockets,key}
 }
 
 # testbed_is_up: true if the testbed runs and its domains answer.
@@ -244,7 +242,7 @@ testbed_cpio() {
 		[[ ! -f $BUILD_MODULES_DIR/$m.ko ]] || cp -- "$BUILD_MODULES_DIR/$m.ko" "$tree/iddr/modules/"
 	done
 	(
-		cd -- "$tree"
+		cd -- "$tree" || exit 1
 		# Same contents, same archive: the testbed restarts only when it must.
 		find . -exec touch -h -d @0 {} +
 		find . | sort | cpio -o -H newc --quiet -R 0:0 --reproducible
@@ -316,7 +314,6 @@ qemu_start() {
 		tail -n 5 -- "$IDDR_RUN/log/qemu.log" >&2
 		die "QEMU did not start; the log is $IDDR_RUN/log/qemu.log"
 	fi
-	process_start "$(<"$IDDR_RUN/qemu.pid")" >"$IDDR_RUN/qemu.start"
 	end=$((SECONDS + TESTBED_UP_LIMIT))
 	until testbed_answers dom0; do
 		testbed_waiting dom0 "$end" "$IDDR_RUN/log/console.log"
@@ -425,7 +422,9 @@ testbed_up_locked() {
 	rm -rf -- "$IDDR_RUN/log.old"
 	[[ ! -d $IDDR_RUN/log ]] || mv -- "$IDDR_RUN/log" "$IDDR_RUN/log.old"
 	mkdir -p -- "$IDDR_RUN/log"
+	# shellcheck disable=SC2034 # read by the deferred command
 	TESTBED_STARTING=1
+	# shellcheck disable=SC2016 # expanded when it runs
 	defer '[[ -z ${TESTBED_STARTING:-} || -n ${IDDR_KEEP_FAILED:-} ]] || testbed_down_locked'
 	testbed_boot_files
 	if [[ $(testbed_kind) == qemu ]]; then
@@ -441,6 +440,7 @@ testbed_up_locked() {
 	domain_wait storage
 	domain_wait app
 	printf '%s\n' "$TESTBED_KEY" >"$IDDR_RUN/key"
+	# shellcheck disable=SC2034
 	TESTBED_STARTING=
 	note "the testbed is up after $((($(now_ms) - start + 500) / 1000)) s"
 }
@@ -505,6 +505,7 @@ cmd_shell() {
 	saved=$(stty -g)
 	defer "stty '$saved'"
 	stty raw -echo
+	# shellcheck disable=SC2016 # nothing here is to be expanded
 	testbed_exec "$1" script -qfc \
 		"stty rows ${size% *} cols ${size#* }; TERM=${TERM:-vt100} exec bash -il" /dev/null || rc=$?
 	stty "$saved"

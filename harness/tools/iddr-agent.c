@@ -452,13 +452,17 @@ static void call_put(struct link *l, const uint8_t *nonce, const char *target,
 {
 	struct buf b = { 0 };
 	uint8_t magic[MAGIC_LEN];
+	int argc = 0;
 
 	magic_get(magic);
 	buf_put(&b, magic, MAGIC_LEN);
 	buf_put(&b, nonce, NONCE_LEN);
 	buf_put(&b, target, strlen(target) + 1);
-	for (; *argv; argv++)
+	for (; *argv; argv++) {
+		if (argc++ == ARGS_MAX)
+			die(EXIT_TRANSPORT, "the command line has more than %d words", ARGS_MAX);
 		buf_put(&b, *argv, strlen(*argv) + 1);
+	}
 	if (buf_len(&b) > CALL_MAX)
 		die(EXIT_TRANSPORT, "the command line is longer than %d bytes", CALL_MAX);
 	frame_put(l, F_CALL, b.data, buf_len(&b));

@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# The trap stack, locks, waits and keys that all libraries stand on, and what
+# the testbed's libraries compute without a testbed.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	TOP=$(cd -- "$BATS_TEST_DIRNAME/../../.." && pwd -P)
+	export TOP IDDR_BUILD=$BATS_TEST_TMPDIR/build IDDR_CACHE=$BATS_TEST_TMPDIR/cache
+	export TESTBED=qemu IDDR_ACCEL=tcg
+	unset IDDR_RUN
+}
+
+# lib SCRIPT: run SCRIPT in a bash that has the libraries.
+lib() {
+	bash -c '
+		for l in common packages sysroot image build testbed disks doctor; do
+			. "$TOP/harness/lib/$l.sh"
+		done
+		'"$1" lib "${@:2}"
+}
+
+@test "what is deferred runs last in first out, however the shell ends" {
+	run -3 lib 'defer "echo one"; defer "echo two"; exit 3'
+	[[ $output == $'two\none' ]]
+	run -1 lib 'defer "echo one"; false; echo never'
+	[[ $output == one ]]
+	run -143 lib 'defer "echo one"; kill -TERM $$; sleep 5'
+	[[ $output == one ]]
+}
+
+@test "a subshell does not run what its parent deferred" {
+	run -0 lib 'defer "echo one"; (true); (exit 0); echo x | cat'
+	[[ $output == $'x\none' ]]
+}
+
+@test "die is 1, usage_error is 2, both name themselves" {
+	run -1 lib 'die "no disk; plug one in"'
+	[[ $output == 'iddr: error: no disk; plug one in' ]]
+	run -2 lib 'usage_error "what?"'
+	[[ $output == 'iddr: error: what?' ]]
+}
+
+@test "a wait has a limit and says what it waited for and where the log is" {
+	echo 'last words' >"$BATS_TEST_TMPDIR/log"
+	run -1 lib 'wait_for 1 "the moon" "$1" false' "$BATS_TEST_TMPDIR/log"
+	[[ $output == *'last words'*'waited 1 s for the moon in vain; the log is '* ]]
+	run -0 lib 'wait_for 5 "nothing" - true'
+}
+
+@test "a lock keeps others out, passes the status on and does not hide errors" {
+	run -4 lib 'f() { return 4; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
+	run -1 lib 'f() { false; echo went on; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
+	[[ -z $output ]]
+	local a b
+	lib 'f() { echo in; sleep 1; echo out; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock" >"$BATS_TEST_TMPDIR/order" &
+	a=$!
+	sleep 0.4
+	lib 'f() { echo in; echo out; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock" >>"$BATS_TEST_TMPDIR/order" 2>/dev/null &
+	b=$!
+	wait "$a" "$b"
+	[[ $(<"$BATS_TEST_TMPDIR/order") == $'in\nout\nin\nout' ]]
+}
+
+@test "too little disk is an error that names place and need" {
+	run -1 lib 'need_space / 999999999 "the test"'
+	[[ $output == *'the test needs 999999999 MiB in / but only'* ]]
+}
+
+@test "a missing program is an error that names the package" {
+	run -1 lib 'need no-such-program some-package'
+	[[ $output == *'no-such-program is not installed'*'some-package'* ]]
+}
+
+@test "an unknown verb, TESTBED, domain, disk or script is a usage error" {
+	run -2 "$TOP/harness/iddr" frobnicate
+	[[ $output == *"unknown verb 'frobnicate'"* ]]
+	run -2 "$TOP/harness/iddr" exec
+	TESTBED=vmware run -2 "$TOP/harness/iddr" status
+	[[ $output == *vmware* ]]
+	run -2 "$TOP/harness/iddr" exec dom7 true
+	[[ $output == *dom7* ]]
+	run -2 "$TOP/harness/iddr" attach sda /dev/ram0
+	run -2 "$TOP/harness/iddr" attach xvda /dev/ram0 block-odd
+}
+
+@test "without a testbed exec is 125 and says how to get one" {
+	run -125 "$TOP/harness/iddr" exec app true
+	[[ $output == *'harness/iddr up'* ]]
+	run -1 "$TOP/harness/iddr" status
+	[[ $output == *'harness/iddr up'* ]]
+	run -0 "$TOP/harness/iddr" down
+}
+
+@test "a QEMU that has died is noticed, its stale process id is not believed" {
+	mkdir -p "$IDDR_BUILD/run"
+	echo $$ >"$IDDR_BUILD/run/qemu.pid"
+	run -125 "$TOP/harness/iddr" exec app true
+	[[ $output == *'QEMU has died'* ]]
+	# And 'down' must not kill whoever has that process id now.
+	run -0 "$TOP/harness/iddr" down
+	kill -0 $$
+	[[ ! -e $IDDR_BUILD/run/qemu.pid ]]
+}
+
+@test "disk names become xenstore numbers" {
+	run -0 lib 'disk_vdev_number xvda; disk_vdev_number xvdb; disk_vdev_number xvdp'
+	[[ $output == $'51712\n51728\n51952' ]]
+}
+
+@test "no placeholder is left in a domain's configuration" {
+	run -0 lib '{ testbed_config app; testbed_config storage; } | grep -v "^#"'
+	[[ $output != *@[A-Z]* ]]
+	[[ $output == *'name = "iddr-app"'*'name = "iddr-storage"'* ]]
+	[[ $output == *'iddr.role=storage'*'driver_domain = 1'* ]]
+}
+
+@test "a kernel is found inside a bzImage, and a file without one is an error" {
+	local d=$BATS_TEST_TMPDIR
+	cp /bin/true "$d/elf"
+	{ head -c 20000 /dev/zero; xz -c --check=crc32 "$d/elf"; head -c 300 /dev/zero; } >"$d/bz-xz"
+	{ head -c 777 /dev/zero; zstd -qc "$d/elf"; } >"$d/bz-zstd"
+	for f in xz zstd; do
+		run -0 lib 'sysroot_unpack_kernel "$1" "$2"' "$d/bz-$f" "$d/out"
+		cmp "$d/elf" "$d/out"
+	done
+	head -c 5000 /dev/zero >"$d/none"
+	run -1 lib 'sysroot_unpack_kernel "$1" "$2"' "$d/none" "$d/out"
+	[[ $output == *'no compressed kernel'* ]]
+}
+
+@test "stand-in libraries satisfy the dynamic linker, by version" {
+	local d=$BATS_TEST_TMPDIR
+	mkdir -p "$d/root/usr/bin" "$d/real"
+	printf 'int glfs_a(void) { return 1; }\nint glfs_b(void) { return 2; }\n' >"$d/lib.c"
+	echo 'V1 { glfs_a; };' >"$d/map"
+	gcc -shared -fPIC -Wl,-soname,libgfapi.so.0 -Wl,--version-script,"$d/map" -o "$d/real/libgfapi.so.0" "$d/lib.c"
+	printf 'int glfs_a(void);\nint main(int c, char **v) { (void)v; return c > 1 ? glfs_a() : 0; }\n' >"$d/main.c"
+	gcc -Wl,-z,now -o "$d/root/usr/bin/fio" "$d/main.c" "$d/real/libgfapi.so.0"
+	run -0 lib 'IMAGE_STUBS="usr/bin/fio libgfapi.so.0 ^glfs_"; image_stubs "$1"' "$d/root"
+	LD_LIBRARY_PATH=$d/root/usr/lib/x86_64-linux-gnu run -0 "$d/root/usr/bin/fio"
+	[[ -z $output ]]
+	# A call into one dies at once and does not run on.
+	LD_LIBRARY_PATH=$d/root/usr/lib/x86_64-linux-gnu run -132 "$d/root/usr/bin/fio" x
+}
+
+@test "what is built is rebuilt when a source changes, and only then" {
+	local d=$BATS_TEST_TMPDIR/src
+	mkdir -p "$d/test"
+	echo a >"$d/a.c"
+	one=$(lib 'build_stamp "$1" w' "$d")
+	[[ $(lib 'build_stamp "$1" w' "$d") == "$one" ]]
+	[[ $(lib 'build_stamp "$1" x' "$d") != "$one" ]]
+	echo t >"$d/test/t.c"
+	echo o >"$d/a.o"
+	[[ $(lib 'build_stamp "$1" w' "$d") == "$one" ]]
+	mv "$d/a.c" "$d/b.c"
+	[[ $(lib 'build_stamp "$1" w' "$d") != "$one" ]]
+}
+
+@test "status shows every queue, and says when there is none" {
+	run -0 awk -f "$TOP/harness/awk/status.awk" </dev/null
+	[[ $output == *'no disk is attached'* ]]
+	run -0 awk -f "$TOP/harness/awk/status.awk" < <(
+		printf 'front\txvda\tiddr\t0\tspin\trequests=12\tnotify_sent=3\n'
+		printf 'front\txvdb\tstock\t-\tevent\n'
+	)
+	[[ ${lines[1]} =~ ^front\ +xvda\ +iddr\ +0\ spin\ +12\ +-\ +3\  ]]
+	[[ ${lines[2]} =~ ^front\ +xvdb\ +stock ]]
+}
