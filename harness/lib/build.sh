@@ -14,18 +14,10 @@ BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back)
 BUILD_XEN_LIBS=(-lxenvchan -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxencall
 	-lxenforeignmemory -lxendevicemodel -lxentoollog -lxentoolcore -lpthread)
 
-# build_kdir: the headers that modules are built against: the testbed's kernel,
-# or the running one when the machine is itself the testbed.
+# build_kdir: the headers that modules are built against: those of the kernel
+# that the domains boot, on a real Xen host too.
 build_kdir() {
-	if [[ $(testbed_kind) == xen ]]; then
-		local dir
-		dir=/lib/modules/$(uname -r)/build
-		[[ -d $dir ]] ||
-			die "there are no headers of the running kernel; install linux-headers-$(uname -r)"
-		printf '%s\n' "$dir"
-	else
-		printf '%s\n' "${KDIR:?}"
-	fi
+	printf '%s\n' "${KDIR:?}"
 }
 
 # build_sources DIR: print the source files below DIR, one a line, sorted.

@@ -75,3 +75,9 @@ lib() {
 	run -1 lib 'PACKAGES_TESTS=(no-such-package-here); apt-get() { echo "E: Unable to locate package"; return 100; }; packages_install'
 	[[ $output == *'could not install no-such-package-here'*"$IDDR_BUILD/apt.log"* ]]
 }
+
+@test "the trial guest ends by itself where guests run, and is refused where they do not" {
+	command -v qemu-system-x86_64 || skip "QEMU is not installed"
+	run -0 lib 'trial_guest tcg'
+	run -1 lib 'trial_guest no-such-accelerator'
+}
