@@ -236,6 +236,7 @@ run_cells() {
 				die "six cells in a row failed, the last one because $KEPT_REASON; see $dir/cells/*.failed-*"
 		fi
 	done 7<"$2"
+	((count == 0)) || note "measured $count cells, $((($(now_ms) - started) / count)) ms each, $((runtime * 1000)) of them I/O"
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 }
 
