@@ -184,9 +184,10 @@ int iddr_link_add(struct iddr_link *link, struct kobject *parent,
 	unsigned int i;
 	int err;
 
+	/* A device that connects again brings its last connection's link. */
+	memset(link, 0, sizeof(*link));
 	link->queues = queues;
 	link->nr_queues = nr_queues;
-	link->nr_added = 0;
 	mutex_init(&link->mode_lock);
 	init_completion(&link->kobj_released);
 	err = kobject_init_and_add(&link->kobj, &iddr_link_ktype, parent,

@@ -16,16 +16,24 @@ teardown() {
 	kernel_logs_clean "$provoked"
 }
 
-# background_load DISK: verify load in the application domain until /tmp/stop
+# background_load DISK [IOPS]: verify load in the application domain until /tmp/stop
 # exists; its verdict is in /tmp/load.
 background_load() {
 	app 'rm -f /tmp/stop /tmp/load
+	     read -r before </sys/block/$1/iddr/queue0/requests
 	     (until [[ -e /tmp/stop ]]; do
-		fio --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
-			--offset=8m --size=1m --iodepth=8 --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
+		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
+			--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
 			{ echo failed >/tmp/load; exit 0; }
 	      done
-	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &' "$1"
+	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &
+	     # Not before it really does I/O.
+	     for ((i = 0; i < 300; i++)); do
+		read -r now </sys/block/$1/iddr/queue0/requests
+		((now < before + 30)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$@"
 }
 
 # load_was_good: end the background load and insist on its verdict.
@@ -46,7 +54,7 @@ disk_gone() {
 @test "a disk attaches and detaches 20 times while another is under verified load" {
 	local i
 	attach "$OTHER" /dev/ram0
-	background_load "$OTHER"
+	background_load "$OTHER" 100
 	for ((i = 0; i < 20; i++)); do
 		attach "$DISK" /dev/ram0
 		app 'dd if=/dev/$1 of=/dev/null bs=64k count=4 iflag=direct status=none' "$DISK"
