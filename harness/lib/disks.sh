@@ -44,7 +44,7 @@ disk_detach() {
 	local -a args=("$(domain_name "$1")" "$2")
 	[[ ${3:-} != --force ]] || args+=(--force)
 	testbed_exec dom0 xl block-detach "${args[@]}" </dev/null >&2 || {
-		printf 'iddr: error: xl could not detach %s from %s; is it still in use?\n' "$2" "$1" >&2
+		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2
 		return 1
 	}
 }

@@ -28,6 +28,7 @@ struct iddr_bdisk {
 	struct block_device *bdev;		/* NULL until known */
 	fmode_t fmode;
 	bool connected;
+	bool front_fresh;			/* its ring is not from before us */
 	struct iddr_bqueue queue;
 	struct iddr_queue *queues[1];
 	struct iddr_link link;
@@ -122,11 +123,17 @@ static int iddr_back_check_front(struct xenbus_device *xdev)
 	return 0;
 }
 
-static bool iddr_back_front_ready(struct xenbus_device *xdev)
+/*
+ * Has the front end announced a ring to us? Linux says Initialised. Others go
+ * to Connected at once, which may also be left over from a back end before us
+ * whose end the front end has not noticed yet.
+ */
+static bool iddr_back_front_ready(struct iddr_bdisk *d)
 {
-	enum xenbus_state s = xenbus_read_driver_state(xdev->otherend);
+	enum xenbus_state s = xenbus_read_driver_state(d->xdev->otherend);
 
-	return s == XenbusStateInitialised || s == XenbusStateConnected;
+	return s == XenbusStateInitialised ||
+	       (s == XenbusStateConnected && d->front_fresh);
 }
 
 /* Connect if both the device and the front end's ring are known. */
@@ -138,7 +145,7 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 	char *name;
 	int err;
 
-	if (d->connected || !d->bdev || !iddr_back_front_ready(xdev))
+	if (d->connected || !d->bdev || !iddr_back_front_ready(d))
 		return;
 	if (iddr_back_check_front(xdev))
 		return;
@@ -233,6 +240,7 @@ static void iddr_back_front_changed(struct xenbus_device *xdev,
 
 	switch (state) {
 	case XenbusStateInitialising:
+		d->front_fresh = true;
 		/* A front end that comes again after it has closed. */
 		if (xdev->state == XenbusStateClosed)
 			xenbus_switch_state(xdev, XenbusStateInitWait);
@@ -249,6 +257,7 @@ static void iddr_back_front_changed(struct xenbus_device *xdev,
 		xenbus_switch_state(xdev, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
+		d->front_fresh = false;
 		iddr_back_disconnect(d);
 		xenbus_switch_state(xdev, XenbusStateClosed);
 		if (xenbus_dev_is_online(xdev))

@@ -323,23 +323,41 @@ static void iddr_front_lose_back(struct iddr_fdisk *d)
 	WRITE_ONCE(d->close_pending, false);
 }
 
+/*
+ * Close, and be ready for a back end that comes (back) for the same disk: the
+ * toolstack says by "online" whether it is still wanted. Not after one that
+ * broke the protocol.
+ */
+static void iddr_front_start_over(struct iddr_fdisk *d)
+{
+	bool again = !d->fq.broken_err &&
+		     xenbus_read_unsigned(d->xdev->otherend, "online", 0);
+
+	iddr_front_lose_back(d);
+	xenbus_frontend_closed(d->xdev);
+	if (again)
+		xenbus_switch_state(d->xdev, XenbusStateInitialising);
+}
+
 static void iddr_front_state_work(struct work_struct *work)
 {
 	struct iddr_fdisk *d =
 		container_of(work, struct iddr_fdisk, state_work);
 
+	/* The back end was gone once, whatever it says by now. */
+	if (d->fq.up && d->fq.dead) {
+		iddr_front_start_over(d);
+		return;
+	}
 	switch (READ_ONCE(d->back_state)) {
 	case XenbusStateInitWait:
-		/* It may have closed and come back before we looked. */
-		if (d->fq.up && d->fq.dead)
-			iddr_front_lose_back(d);
 		if (!d->fq.up)
 			iddr_front_offer_ring(d);
 		break;
 	case XenbusStateConnected:
 		if (d->gd)
 			iddr_front_resize(d);
-		else if (d->fq.up && !d->fq.dead)
+		else if (d->fq.up)
 			iddr_front_add_disk(d);
 		break;
 	case XenbusStateClosing:
@@ -347,10 +365,8 @@ static void iddr_front_state_work(struct work_struct *work)
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		if (d->fq.up) {
-			iddr_front_lose_back(d);
-			xenbus_frontend_closed(d->xdev);
-		}
+		if (d->fq.up)
+			iddr_front_start_over(d);
 		break;
 	default:
 		break;

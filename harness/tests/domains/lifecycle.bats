@@ -21,7 +21,8 @@ teardown() {
 background_load() {
 	app 'rm -f /tmp/stop /tmp/load
 	     read -r before </sys/block/$1/iddr/queue0/requests
-	     (until [[ -e /tmp/stop ]]; do
+	     (exec 9</dev/$1	# in use from run to run
+	      until [[ -e /tmp/stop ]]; do
 		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
 			--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
 			{ echo failed >/tmp/load; exit 0; }
@@ -88,6 +89,8 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     exit 1' "$DEVID"
+	# xl had given up; asked again, it removes what it keeps of the disk.
+	detach "$DISK"
 }
 
 @test "modules in use are not unloaded (EBUSY)" {
