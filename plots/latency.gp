@@ -4,6 +4,7 @@
 load STYLE
 set logscale y
 set yrange [*:*]
+unset offsets
 set multiplot @PLACE title head("Latency against queue depth (small marks: 99th percentile)")
 do for [p = 1:NPANELS] {
 	set title panel_title(p) offset 0,-0.7

@@ -44,6 +44,7 @@ set xtics @DEPTHS offset 0,0.3
 set xrange [DEPTH_MIN / 1.4:DEPTH_MAX * 1.4]
 set xlabel "queue depth" offset 0,0.8
 set yrange [0:*]
+set offsets 0, 0, graph 0.05, 0
 set format y "%.10g"
 set style data yerrorlines
 set bars 0.5
