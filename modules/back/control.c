@@ -145,7 +145,8 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 	char *name;
 	int err;
 
-	if (d->connected || !d->bdev || !iddr_back_front_ready(d))
+	if (d->connected || xdev->state != XenbusStateInitWait || !d->bdev ||
+	    !iddr_back_front_ready(d))
 		return;
 	if (iddr_back_check_front(xdev))
 		return;
@@ -241,16 +242,14 @@ static void iddr_back_front_changed(struct xenbus_device *xdev,
 	switch (state) {
 	case XenbusStateInitialising:
 		d->front_fresh = true;
-		/* A front end that comes again after it has closed. */
-		if (xdev->state == XenbusStateClosed)
-			xenbus_switch_state(xdev, XenbusStateInitWait);
+		/* A front end that comes again; we may not have seen that it
+		 * closed in between.
+		 */
+		iddr_back_disconnect(d);
+		xenbus_switch_state(xdev, XenbusStateInitWait);
 		break;
 	case XenbusStateInitialised:
 	case XenbusStateConnected:
-		if (xdev->state == XenbusStateConnected)
-			break;
-		/* Should it have skipped closing. */
-		iddr_back_disconnect(d);
 		iddr_back_try_connect(d);
 		break;
 	case XenbusStateClosing:

@@ -35,16 +35,16 @@ static void iddr_back_respond(struct iddr_bqueue *bq, struct iddr_breq *req,
 			      u64 id, u8 operation, s16 status)
 {
 	struct iddr_queue *q = &bq->q;
-	struct blkif_response rsp = {
-		.id = id,
-		.operation = operation,
-		.status = status,
-	};
+	struct blkif_response *rsp;
 	unsigned long flags;
 	bool in_batch, notify = false;
 
 	spin_lock_irqsave(&q->tx_lock, flags);
-	iddr_back_slot(q, q->tx.prod)->rsp = rsp;
+	/* Field by field: padding must not carry our stack to the peer. */
+	rsp = &iddr_back_slot(q, q->tx.prod)->rsp;
+	rsp->id = id;
+	rsp->operation = operation;
+	rsp->status = status;
 	q->tx.prod++;
 	if (req) {
 		/* Before publishing: the peer may send its next at once. */
@@ -175,7 +175,7 @@ static void iddr_back_handle_barrier(struct iddr_bqueue *bq,
 static int iddr_back_drain(struct iddr_queue *q)
 {
 	struct iddr_bqueue *bq = to_bqueue(q);
-	struct blkif_request wire;
+	struct blkif_request wire __aligned(8);
 	struct blk_plug plug;
 	bool notify;
 	int i, n;

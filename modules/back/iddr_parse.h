@@ -83,7 +83,8 @@ static inline int iddr_blk_parse(const struct blkif_request *req,
 		return BLKIF_RSP_EOPNOTSUPP;
 	}
 
-	if (cmd->write && limits->read_only)
+	/* A flush alone writes nothing. */
+	if (cmd->write && limits->read_only && rw->nr_segments)
 		return BLKIF_RSP_ERROR;
 	if (rw->nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
 		return BLKIF_RSP_ERROR;
@@ -98,6 +99,11 @@ static inline int iddr_blk_parse(const struct blkif_request *req,
 		    seg->first_sect > seg->last_sect)
 			return BLKIF_RSP_ERROR;
 		n = seg->last_sect - seg->first_sect + 1U;
+		/* Piece by piece, not in sum: a device may have to split the
+		 * request between any two.
+		 */
+		if (n & (limits->block_sectors - 1))
+			return BLKIF_RSP_ERROR;
 		cmd->segs[i].gref = seg->gref;
 		cmd->segs[i].offset = seg->first_sect * IDDR_SECTOR_BYTES;
 		cmd->segs[i].bytes = n * IDDR_SECTOR_BYTES;
@@ -111,7 +117,7 @@ static inline int iddr_blk_parse(const struct blkif_request *req,
 	if (sectors > limits->sectors ||
 	    cmd->sector > limits->sectors - sectors)
 		return BLKIF_RSP_ERROR;
-	if ((cmd->sector | sectors) & (limits->block_sectors - 1))
+	if (cmd->sector & (limits->block_sectors - 1))
 		return BLKIF_RSP_ERROR;
 	return BLKIF_RSP_OKAY;
 }

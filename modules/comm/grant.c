@@ -56,18 +56,28 @@ EXPORT_SYMBOL_GPL(iddr_pool_create);
 /*
  * End the grants. A page that the peer still maps stays allocated until it is
  * unmapped; the kernel sees to that.
+ * Return: how many such pages there are.
  */
-void iddr_pool_destroy(struct iddr_pool *pool)
+unsigned int iddr_pool_destroy(struct iddr_pool *pool)
 {
+	unsigned int mapped = 0;
+
 	while (pool->nr) {
-		pool->nr--;
-		gnttab_end_foreign_access(pool->refs[pool->nr],
-					  pool->pages[pool->nr]);
+		grant_ref_t ref = pool->refs[--pool->nr];
+		struct page *page = pool->pages[pool->nr];
+
+		if (gnttab_try_end_foreign_access(ref)) {
+			__free_page(page);
+		} else {
+			gnttab_end_foreign_access(ref, page);
+			mapped++;
+		}
 	}
 	kvfree(pool->pages);
 	kvfree(pool->refs);
 	pool->pages = NULL;
 	pool->refs = NULL;
+	return mapped;
 }
 EXPORT_SYMBOL_GPL(iddr_pool_destroy);
 

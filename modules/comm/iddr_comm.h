@@ -101,7 +101,10 @@ struct iddr_queue {
 	unsigned int irq;		/* 0: none bound */
 	struct task_struct *thread;
 	wait_queue_head_t wq;		/* the thread sleeps here */
-	bool kicked;			/* an upcall asks the thread to drain */
+	bool kicked;			/* the thread is asked to drain */
+	bool eoi_owed;			/* by the thread, for an upcall; until then
+					 * there is no other
+					 */
 	bool broken;			/* protocol error seen: never drain again */
 	bool stopped;			/* the thread has ended */
 
@@ -162,7 +165,7 @@ struct iddr_pool {
 };
 
 int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int nr);
-void iddr_pool_destroy(struct iddr_pool *pool);
+unsigned int iddr_pool_destroy(struct iddr_pool *pool);
 
 /* A page of the peer's, mapped here. */
 struct iddr_gmap {

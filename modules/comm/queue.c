@@ -143,19 +143,21 @@ static bool iddr_queue_must_leave(struct iddr_queue *q)
 
 /*
  * Drain until there is nothing left and the event index is armed, in the
- * upcall. Bounded by what we have in flight ourselves: a front end consumes
- * answers to its own requests only.
- * Return: entries consumed.
+ * upcall. A peer that answers faster than we submit could keep us here for as
+ * long as there is I/O: beyond a few rings' worth the thread takes over.
+ * Return: entries consumed, or -EAGAIN: not armed, more to do.
  */
-static int iddr_queue_drain_and_arm(struct iddr_queue *q)
+static int iddr_queue_drain_in_upcall(struct iddr_queue *q)
 {
 	int n, total = 0;
 
 	do {
-		while ((n = iddr_queue_drain(q)))
-			total += n;
-		n = iddr_queue_arm(q);
+		n = iddr_queue_drain(q);
+		if (!n)
+			n = iddr_queue_arm(q);
 		total += n;
+		if (total >= 4 * q->nr_slots)
+			return -EAGAIN;
 	} while (n);
 	return total;
 }
@@ -166,39 +168,49 @@ irqreturn_t iddr_queue_upcall(int irq, void *data)
 
 	q->rx_stats.notify_received++;
 	if (q->ops->drain_in_upcall) {
-		int n = iddr_queue_drain_and_arm(q);
+		int n = iddr_queue_drain_in_upcall(q);
 
-		xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);
-	} else {
-		/* The EOI is the thread's: no further upcall until then. */
-		WRITE_ONCE(q->kicked, true);
-		wake_up(&q->wq);
+		if (n >= 0) {
+			xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);
+			return IRQ_HANDLED;
+		}
 	}
+	/* The EOI is the thread's: no further upcall until then, and the
+	 * consumer's end belongs to the thread.
+	 */
+	WRITE_ONCE(q->eoi_owed, true);
+	WRITE_ONCE(q->kicked, true);
+	wake_up(&q->wq);
 	return IRQ_HANDLED;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_upcall);
 
 /*
- * The thread drains for an upcall, which is held off until the EOI. A peer may
+ * The thread drains for an upcall, or because it was told to. A peer may
  * produce without end: after each drain the thread gives way, and it leaves if
- * it is told to, still kicked.
+ * it must, still kicked.
  */
 static void iddr_queue_serve_kick(struct iddr_queue *q)
 {
 	int n, total = 0;
 
+	/* Cleared before the first look at the ring (hence the barrier): where
+	 * no EOI is owed, an upcall may come at any time and must not be lost.
+	 */
+	smp_store_mb(q->kicked, false);
 	do {
-		while ((n = iddr_queue_drain(q))) {
-			total += n;
-			cond_resched();
-			if (iddr_queue_must_leave(q))
-				return;
-		}
-		n = iddr_queue_arm(q);
+		n = iddr_queue_drain(q);
+		if (!n)
+			n = iddr_queue_arm(q);
 		total += n;
+		cond_resched();
+		if (n && iddr_queue_must_leave(q)) {
+			WRITE_ONCE(q->kicked, true);
+			return;
+		}
 	} while (n);
-	WRITE_ONCE(q->kicked, false);
-	xen_irq_lateeoi(q->irq, total ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	if (xchg(&q->eoi_owed, false))
+		xen_irq_lateeoi(q->irq, total ? 0 : XEN_EOI_FLAG_SPURIOUS);
 }
 
 static bool iddr_queue_thread_has_work(struct iddr_queue *q)
@@ -240,10 +252,9 @@ static void iddr_queue_enter_spin(struct iddr_queue *q)
 	/* An upcall may have left its work and its EOI to the thread. The work
 	 * is found by spinning.
 	 */
-	if (q->kicked) {
-		q->kicked = false;
+	WRITE_ONCE(q->kicked, false);
+	if (xchg(&q->eoi_owed, false))
 		xen_irq_lateeoi(q->irq, 0);
-	}
 	iddr_rx_disarm(&q->rx);
 	/* Whoever wakes up here goes first, and loses next to nothing to us
 	 * while it runs: yield() alone would let CFS share the CPU evenly.
@@ -261,8 +272,8 @@ static void iddr_queue_leave_spin(struct iddr_queue *q)
 				cond_resched();
 		} while (iddr_queue_arm(q));
 	} else {
-		/* As if by an upcall: drain and arm in event mode. */
-		q->kicked = true;
+		/* Drain and arm in event mode. */
+		WRITE_ONCE(q->kicked, true);
 	}
 	enable_irq(q->irq);
 }

@@ -44,6 +44,7 @@ struct iddr_fdisk {
 
 	struct gendisk *gd;		/* NULL: no disk. By the work item alone */
 	struct blk_mq_tag_set tag_set;
+	bool was_connected;		/* in this connection there was a disk */
 	bool linked;			/* link is in sysfs */
 	bool closing;			/* cannot be opened; under open_mutex */
 
@@ -109,8 +110,8 @@ static void iddr_front_offer_ring(struct iddr_fdisk *d)
 	int err;
 
 	snprintf(thread_name, sizeof(thread_name), "iddrf/%s", d->name);
-	iddr_fqueue_init(&d->fq, xdev, d->mode, d->vdev);
-	if (iddr_fqueue_create(&d->fq, thread_name))
+	d->was_connected = false;
+	if (iddr_fqueue_create(&d->fq, xdev, d->mode, d->vdev, thread_name))
 		return;
 
 again:
@@ -263,6 +264,7 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 		goto fail;
 	}
 	d->linked = true;
+	d->was_connected = true;
 	return;
 
 fail_disk:
@@ -309,8 +311,11 @@ static void iddr_front_close(struct iddr_fdisk *d)
 	xenbus_frontend_closed(d->xdev);
 }
 
-/* The back end has closed, or is gone without a word: no disk, no ring. */
-static void iddr_front_lose_back(struct iddr_fdisk *d)
+/*
+ * The back end has closed, or is gone without a word: no disk, no ring.
+ * Return: how many of our pages it still maps.
+ */
+static unsigned int iddr_front_lose_back(struct iddr_fdisk *d)
 {
 	if (d->gd) {
 		dev_warn(&d->xdev->dev, "back end of %s is gone: its I/O fails\n",
@@ -319,24 +324,36 @@ static void iddr_front_lose_back(struct iddr_fdisk *d)
 	}
 	iddr_fqueue_abort(&d->fq);
 	iddr_front_drop_disk(d);
-	iddr_fqueue_destroy(&d->fq);
 	WRITE_ONCE(d->close_pending, false);
+	return iddr_fqueue_destroy(&d->fq);
 }
 
 /*
  * Close, and be ready for a back end that comes (back) for the same disk: the
  * toolstack says by "online" whether it is still wanted. Not after one that
- * broke the protocol.
+ * broke the protocol; not if there never was a disk, since what failed would
+ * fail again and again; and not while our pages are still mapped, since each
+ * round would cost more of them.
  */
 static void iddr_front_start_over(struct iddr_fdisk *d)
 {
-	bool again = !d->fq.broken_err &&
+	bool again = d->was_connected && !d->fq.broken_err &&
 		     xenbus_read_unsigned(d->xdev->otherend, "online", 0);
+	unsigned int mapped = iddr_front_lose_back(d);
 
-	iddr_front_lose_back(d);
 	xenbus_frontend_closed(d->xdev);
-	if (again)
-		xenbus_switch_state(d->xdev, XenbusStateInitialising);
+	if (!again)
+		return;
+	if (mapped) {
+		dev_warn(&d->xdev->dev,
+			 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
+			 d->name, mapped);
+		return;
+	}
+	xenbus_switch_state(d->xdev, XenbusStateInitialising);
+	/* The new back end may have said so already; it will not repeat it. */
+	if (READ_ONCE(d->back_state) == XenbusStateInitWait)
+		iddr_front_offer_ring(d);
 }
 
 static void iddr_front_state_work(struct work_struct *work)
@@ -373,6 +390,26 @@ static void iddr_front_state_work(struct work_struct *work)
 	}
 }
 
+/*
+ * Has the back end that we were connected to gone? It closes, its directory
+ * vanishes, or it is back at the beginning (what was in between has been missed).
+ */
+static bool iddr_front_back_is_gone(struct xenbus_device *xdev,
+				    enum xenbus_state back)
+{
+	switch (back) {
+	case XenbusStateClosed:
+	case XenbusStateUnknown:
+		return true;
+	case XenbusStateInitialising:
+	case XenbusStateInitWait:
+		return xdev->state == XenbusStateConnected ||
+		       xdev->state == XenbusStateClosing;
+	default:
+		return false;
+	}
+}
+
 /* xenwatch. */
 static void iddr_front_back_changed(struct xenbus_device *xdev,
 				    enum xenbus_state state)
@@ -381,7 +418,7 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 
 	WRITE_ONCE(d->back_state, state);
 	/* A work item may be waiting for I/O that nobody will answer. */
-	if (state == XenbusStateClosed || state == XenbusStateUnknown)
+	if (iddr_front_back_is_gone(xdev, state))
 		iddr_fqueue_abort(&d->fq);
 	iddr_front_queue_work(d);
 }
@@ -415,18 +452,20 @@ static void iddr_front_wait_closed(struct xenbus_device *xdev)
 		 IDDR_CLOSE_MS);
 }
 
-/* Unbound, unplugged, or the driver is unloaded. The disk may be in use. */
+/* Unbound or unplugged. The disk may be in use. */
 static void iddr_front_remove(struct xenbus_device *xdev)
 {
 	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
+	enum xenbus_state s;
 	bool alive;
 
 	spin_lock_irq(&d->work_lock);
 	d->removing = true;
 	spin_unlock_irq(&d->work_lock);
 
-	alive = xenbus_read_driver_state(xdev->otherend) ==
-		XenbusStateConnected;
+	s = xenbus_read_driver_state(xdev->otherend);
+	/* One that wants to close still serves until we have. */
+	alive = s == XenbusStateConnected || s == XenbusStateClosing;
 	/* Dropping the disk writes back what is dirty and waits for what is in
 	 * flight, and so may a work item: for a live back end within limits,
 	 * for another not at all.
@@ -475,6 +514,7 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	d->vdev = vdev;
 	d->mode = iddr_mode_parse(mode);
 	d->back_state = XenbusStateInitialising;
+	iddr_fqueue_init(&d->fq);
 	spin_lock_init(&d->work_lock);
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);

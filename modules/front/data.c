@@ -129,7 +129,8 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	}
 	slot->rq = rq;
 	slot->shadow.operation = wire.operation;
-	slot->shadow.busy = true;
+	/* Last: a hostile peer may answer before it is asked. */
+	smp_store_release(&slot->shadow.busy, true);
 	iddr_front_slot(q, q->tx.prod)->req = wire;
 	q->tx.prod++;
 	q->tx_stats.copied_bytes += copied;
@@ -197,6 +198,8 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 				fq->q.nr_slots))
 		return -EPROTO;
 	slot = &fq->slots[rsp->id];
+	/* Pairs with the release in iddr_queue_rq(). */
+	smp_rmb();
 	rq = slot->rq;
 	slot->rq = NULL;
 	slot->shadow.busy = false;
@@ -215,7 +218,7 @@ static int iddr_front_drain(struct iddr_queue *q)
 {
 	struct iddr_fqueue *fq = to_fqueue(q);
 	DEFINE_IO_COMP_BATCH(iob);
-	struct blkif_response rsp;
+	struct blkif_response rsp __aligned(8);
 	int i, n, err = 0;
 
 	n = iddr_queue_avail(q);
@@ -237,10 +240,10 @@ static void iddr_front_broken_work(struct work_struct *work)
 	struct iddr_fqueue *fq =
 		container_of(work, struct iddr_fqueue, broken_work);
 
+	iddr_fqueue_abort(fq);
 	xenbus_dev_fatal(fq->q.xdev, fq->broken_err,
 			 "back end in domain %d broke the ring protocol; its disk fails",
 			 fq->q.xdev->otherend_id);
-	iddr_fqueue_abort(fq);
 }
 
 static void iddr_front_broken(struct iddr_queue *q, int err)
@@ -258,25 +261,29 @@ static const struct iddr_queue_ops iddr_front_queue_ops = {
 	.produces_requests = true,
 };
 
-void iddr_fqueue_init(struct iddr_fqueue *fq, struct xenbus_device *xdev,
-		      enum iddr_mode mode, blkif_vdev_t handle)
+/* Once in a disk's life; iddr_fqueue_create() may then follow repeatedly. */
+void iddr_fqueue_init(struct iddr_fqueue *fq)
 {
 	memset(fq, 0, sizeof(*fq));
-	iddr_queue_init(&fq->q, &iddr_front_queue_ops, xdev, 0, mode);
-	fq->handle = handle;
 	mutex_init(&fq->abort_lock);
 	INIT_WORK(&fq->broken_work, iddr_front_broken_work);
 }
 
 /*
- * Make ring, pages and thread; the queue has been initialized.
+ * Make ring, pages and thread.
  * Return: 0 or -errno, reported to xenbus, nothing left behind.
  */
-int iddr_fqueue_create(struct iddr_fqueue *fq, const char *thread_name)
+int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
+		       enum iddr_mode mode, blkif_vdev_t handle,
+		       const char *thread_name)
 {
 	struct iddr_queue *q = &fq->q;
 	int err;
 
+	iddr_queue_init(q, &iddr_front_queue_ops, xdev, 0, mode);
+	fq->handle = handle;
+	fq->dead = false;
+	fq->broken_err = 0;
 	err = iddr_front_ring_create(q, sizeof(union blkif_sring_entry));
 	if (err)
 		return err;
@@ -293,7 +300,9 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, const char *thread_name)
 	err = iddr_queue_start(q, thread_name);
 	if (err)
 		goto fail_pool;
+	mutex_lock(&fq->abort_lock);
 	fq->up = true;
+	mutex_unlock(&fq->abort_lock);
 	return 0;
 
 fail_pool:
@@ -303,6 +312,8 @@ fail_slots:
 	fq->slots = NULL;
 fail_ring:
 	iddr_front_ring_destroy(q);
+	/* An upcall may have queued it; none comes any more. */
+	cancel_work_sync(&fq->broken_work);
 	xenbus_dev_fatal(q->xdev, err, "creating the queue");
 	return err;
 }
@@ -317,17 +328,16 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq)
 	struct iddr_queue *q = &fq->q;
 	u32 i;
 
-	if (!fq->up)
-		return;
 	mutex_lock(&fq->abort_lock);
+	if (!fq->up)
+		goto out;
 	spin_lock_irq(&q->tx_lock);
 	fq->dead = true;
 	spin_unlock_irq(&q->tx_lock);
 
 	/* No consumer from here on: neither the thread nor an upcall. */
 	iddr_queue_stop(q);
-	if (q->irq)
-		disable_irq(q->irq);
+	disable_irq(q->irq);
 	q->broken = true;
 	for (i = 0; i < q->nr_slots; i++) {
 		struct iddr_fslot *slot = &fq->slots[i];
@@ -337,24 +347,34 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq)
 		slot->shadow.busy = false;
 		blk_mq_end_request(slot->rq, BLK_STS_IOERR);
 	}
-	if (q->irq)
-		enable_irq(q->irq);
+	enable_irq(q->irq);
+out:
 	mutex_unlock(&fq->abort_lock);
 }
 
-/* The block device is gone. Undo iddr_fqueue_create(). Idempotent. */
-void iddr_fqueue_destroy(struct iddr_fqueue *fq)
+/*
+ * The block device is gone. Undo iddr_fqueue_create(). Idempotent.
+ * Return: how many pages the peer still maps.
+ */
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq)
 {
 	struct iddr_queue *q = &fq->q;
+	unsigned int mapped;
 
-	if (!fq->up)
-		return;
+	mutex_lock(&fq->abort_lock);
+	if (!fq->up) {
+		mutex_unlock(&fq->abort_lock);
+		return 0;
+	}
 	iddr_queue_stop(q);
-	fq->up = false;
-	iddr_front_ring_destroy(q);
+	fq->up = false;		/* no abort gets in from here */
+	mutex_unlock(&fq->abort_lock);
+
+	iddr_front_ring_destroy(q);	/* no upcall from here */
 	cancel_work_sync(&fq->broken_work);
 	iddr_queue_put(q);
-	iddr_pool_destroy(&fq->pool);
+	mapped = iddr_pool_destroy(&fq->pool);
 	kvfree(fq->slots);
 	fq->slots = NULL;
+	return mapped;
 }

@@ -29,19 +29,22 @@ struct iddr_fqueue {
 	struct iddr_pool pool;		/* IDDR_SEGS_PER_REQ pages a slot */
 	struct iddr_fslot *slots;	/* by tag; q.nr_slots of them */
 	blkif_vdev_t handle;
-	bool up;			/* ring, pool and thread exist */
+	bool up;			/* ring, pool and thread exist; changes
+					 * under abort_lock
+					 */
 	bool dead;			/* takes no requests; under tx_lock */
-	struct mutex abort_lock;	/* one abort at a time */
+	struct mutex abort_lock;	/* abort and destroy exclude each other */
 	struct work_struct broken_work;	/* tells xenbus that the peer is out */
 	int broken_err;
 };
 
 extern const struct blk_mq_ops iddr_front_mq_ops;
 
-void iddr_fqueue_init(struct iddr_fqueue *fq, struct xenbus_device *xdev,
-		      enum iddr_mode mode, blkif_vdev_t handle);
-int iddr_fqueue_create(struct iddr_fqueue *fq, const char *thread_name);
+void iddr_fqueue_init(struct iddr_fqueue *fq);
+int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
+		       enum iddr_mode mode, blkif_vdev_t handle,
+		       const char *thread_name);
 void iddr_fqueue_abort(struct iddr_fqueue *fq);
-void iddr_fqueue_destroy(struct iddr_fqueue *fq);
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq);
 
 #endif /* IDDR_FRONT_H */

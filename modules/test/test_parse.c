@@ -197,6 +197,10 @@ static void read_only_disks(void **state)
 		assert_int_equal(parse(&r, &ro, &c), op == BLKIF_OP_READ ?
 				 BLKIF_RSP_OKAY : BLKIF_RSP_ERROR);
 	}
+	/* A flush alone writes nothing. */
+	struct blkif_request flush = request(BLKIF_OP_FLUSH_DISKCACHE, 0, 0);
+
+	assert_int_equal(parse(&flush, &ro, &c), BLKIF_RSP_OKAY);
 }
 
 static void large_blocks_are_not_split(void **state)
@@ -211,6 +215,11 @@ static void large_blocks_are_not_split(void **state)
 	assert_int_equal(parse(&r, &l4k, &c), BLKIF_RSP_ERROR);
 	r.u.rw.sector_number = 8;
 	r.u.rw.seg[0].last_sect = 3;
+	assert_int_equal(parse(&r, &l4k, &c), BLKIF_RSP_ERROR);
+	/* Two pieces that only make a block together. */
+	r = request(BLKIF_OP_READ, 2, 8);
+	r.u.rw.seg[0].last_sect = 0;
+	r.u.rw.seg[1].last_sect = 6;
 	assert_int_equal(parse(&r, &l4k, &c), BLKIF_RSP_ERROR);
 }
 
