@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # cpu.gp: CPU time that one request costs in all domains together, from the hypervisor, by mode.
 load STYLE
 set multiplot @PLACE title head("CPU time per request, all domains together")

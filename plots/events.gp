@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # events.gp: what wakes and what switches, for one request: event channel interrupts that the two
 # domains take (for both pairs from /proc/interrupts), and context switches in them.
 PARTS = 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # iops.gp: requests per second against queue depth, by mode.
 load STYLE
 set multiplot @PLACE title head("Requests per second against queue depth")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # latency.gp: latency of a request against queue depth, by mode: the median with its quartiles, and
 # the 99th percentile as a small mark above it. The one figure with a logarithmic axis: depths make
 # latencies differ by two orders of magnitude, and equal ratios shall be equal distances.

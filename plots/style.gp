@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # style.gp: what all figures share. Set before it is loaded (harness/lib/figures.sh does):
 #   TABLE  summary.tsv      PANELS  "RW:BS RW:BS ..."   TESTBED  what to say of the testbed
 #   DEPTHS  the depths measured, "(1, 8)"  DEPTH_MIN, DEPTH_MAX

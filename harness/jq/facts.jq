@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0
 #
 # facts.jq: "kind name value" lines, tab-separated, as one object. Read with -Rn.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # fio.jq: what fio measured in one cell, as one tab-separated line: directory, error, requests,
 # bytes, IOPS, run time in ms, latency in us: mean, p50, p99.
 .jobs[0] as $job

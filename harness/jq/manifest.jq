@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # manifest.jq: the manifest of a run.
 
 # pairs: "name<TAB>value" lines as an object.

@@ -277,7 +277,8 @@ qemu_arguments() {
 		accel=tcg,thread=multi,tb-size=512
 	fi
 	xen+=" ${IDDR_XEN_ARGS:-}"
-	local linux="console=hvc0 iddr.role=dom0 $(testbed_clock_args) ${IDDR_DOM0_ARGS:-}"
+	local linux
+	linux="console=hvc0 iddr.role=dom0 $(testbed_clock_args) ${IDDR_DOM0_ARGS:-}"
 	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
 		-smp "${QEMU_CPUS:-2}" -m "$QEMU_MEMORY" -nodefaults -display none -no-reboot \
 		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \

@@ -60,7 +60,7 @@ teardown() {
 }
 
 @test "wrong mode names are refused with EINVAL and change nothing" {
-	local where name
+	local name
 	for name in bogus '' EVENT 'spin spin' hybridd "$(printf 'x%.0s' {1..300})"; do
 		run app 'printf "%s\n" "$2" >/sys/block/$1/iddr/mode' "$DISK" "$name"
 		((status != 0))

@@ -4,6 +4,8 @@
 # lib.bash: what the tests in the domains share. They run on the host, one
 # testbed serves all of them, and after each test every domain's kernel log
 # must be clean.
+#
+# shellcheck disable=SC2016 # the domains' shells expand what is in single quotes
 
 bats_require_minimum_version 1.5.0
 

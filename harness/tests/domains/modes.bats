@@ -24,8 +24,8 @@ teardown() {
 
 # counters: front's and back's, as "NAME VALUE" with the side before the name.
 counters() {
-	app 'cd /sys/block/$1/iddr/queue0 && for f in *; do echo "front.$f $(<$f)"; done' "$DISK"
-	storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue0 && for f in *; do echo "back.$f $(<$f)"; done' "$DEVID"
+	app 'cd /sys/block/$1/iddr/queue0 && for f in *; do echo "front_$f $(<$f)"; done' "$DISK"
+	storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue0 && for f in *; do echo "back_$f $(<$f)"; done' "$DEVID"
 }
 
 # load_and_count FRONT BACK: set the modes, write and verify; leaves the
@@ -39,43 +39,43 @@ load_and_count() {
 	done < <(counters)
 	verify_load --bs=4k --size=2m --iodepth=8
 	while read -r name value; do
-		[[ $name == *.mode ]] || delta[$name]=$((value - delta[$name]))
+		[[ $name == *_mode ]] || delta[$name]=$((value - delta[$name]))
 	done < <(counters)
-	((delta[front.requests] >= 1024))
-	((delta[front.requests] == delta[back.requests]))
-	((delta[front.responses] == delta[front.requests]))
-	((delta[back.responses] == delta[front.requests]))
+	((delta[front_requests] >= 1024))
+	((delta[front_requests] == delta[back_requests]))
+	((delta[front_responses] == delta[front_requests]))
+	((delta[back_responses] == delta[front_requests]))
 }
 
 @test "event/event: data is right, both sides notify and are notified" {
 	load_and_count event event
-	((delta[front.notify_sent] > 0 && delta[back.notify_sent] > 0))
-	((delta[front.notify_received] > 0 && delta[back.notify_received] > 0))
-	((delta[front.spin_iterations] == 0 && delta[back.spin_iterations] == 0))
-	((delta[back.sleeps] > 0 && delta[back.wakeups] > 0))
+	((delta[front_notify_sent] > 0 && delta[back_notify_sent] > 0))
+	((delta[front_notify_received] > 0 && delta[back_notify_received] > 0))
+	((delta[front_spin_iterations] == 0 && delta[back_spin_iterations] == 0))
+	((delta[back_sleeps] > 0 && delta[back_wakeups] > 0))
 }
 
 @test "event/spin: data is right, the front end sends no notifications" {
 	load_and_count event spin
 	# One may be on its way when the back end disarms.
-	((delta[front.notify_sent] <= 1 && delta[back.notify_received] <= 1))
-	((delta[back.notify_sent] > 0))
-	((delta[back.spin_iterations] > 0 && delta[front.spin_iterations] == 0))
+	((delta[front_notify_sent] <= 1 && delta[back_notify_received] <= 1))
+	((delta[back_notify_sent] > 0))
+	((delta[back_spin_iterations] > 0 && delta[front_spin_iterations] == 0))
 }
 
 @test "spin/event: data is right, the back end sends no notifications" {
 	load_and_count spin event
-	((delta[back.notify_sent] <= 1 && delta[front.notify_received] <= 1))
-	((delta[front.notify_sent] > 0))
-	((delta[front.spin_iterations] > 0 && delta[back.spin_iterations] == 0))
+	((delta[back_notify_sent] <= 1 && delta[front_notify_received] <= 1))
+	((delta[front_notify_sent] > 0))
+	((delta[front_spin_iterations] > 0 && delta[back_spin_iterations] == 0))
 }
 
 @test "spin/spin: data is right, and no notification is sent at all" {
 	load_and_count spin spin
-	((delta[front.notify_sent] + delta[back.notify_sent] <= 2))
-	((delta[front.notify_suppressed] >= 1024))
-	((delta[back.spin_iterations] > 0 && delta[front.spin_iterations] > 0))
-	((delta[back.sleeps] == 0))
+	((delta[front_notify_sent] + delta[back_notify_sent] <= 2))
+	((delta[front_notify_suppressed] >= 1024))
+	((delta[back_spin_iterations] > 0 && delta[front_spin_iterations] > 0))
+	((delta[back_sleeps] == 0))
 }
 
 @test "modes change 200 times on each side under verified load" {

@@ -36,7 +36,7 @@ scripts() {
 		xargs shellcheck -x -s bats -e SC2030,SC2031,SC2016,SC2154,SC2314
 }
 
-@test "awk programs parse with --posix rules (gawk --lint is silent on errors)" {
+@test "every awk program parses" {
 	local f
 	for f in harness/awk/*.awk; do
 		awk -f "$f" </dev/null >/dev/null 2>"$BATS_TEST_TMPDIR/err" || true
@@ -50,7 +50,8 @@ scripts() {
 	cp -r modules "$BATS_TEST_TMPDIR/m"
 	make -C "$BATS_TEST_TMPDIR/m" KDIR="$kdir" SPARSE=1 modules >"$BATS_TEST_TMPDIR/log" 2>&1
 	# The log shows that sparse did look at every source.
-	(($(grep -c '^  CHECK ' "$BATS_TEST_TMPDIR/log") == $(ls modules/{comm,front,back}/*.c | wc -l)))
+	local -a sources=(modules/{comm,front,back}/*.c)
+	(($(grep -c "^  CHECK " "$BATS_TEST_TMPDIR/log") == ${#sources[@]}))
 	run ! grep -Ei 'warning|error' "$BATS_TEST_TMPDIR/log"
 }
 
