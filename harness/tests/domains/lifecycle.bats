@@ -153,6 +153,26 @@ disk_gone() {
 	detach "$DISK"
 }
 
+@test "the back end goes and comes 10 times at once, idle and in every mode; the disk comes back each time" {
+	local i modes=(event spin)
+	attach "$DISK" /dev/ram0
+	for ((i = 0; i < 10; i++)); do
+		set_modes "${modes[i % 2]}" "${modes[i / 2 % 2]}"
+		storage 'cd /sys/bus/xen-backend/drivers/iddr_back; d=(vbd-*-$1); echo "$d" >unbind; echo "$d" >bind' "$DEVID"
+		app 'for ((i = 0; i < 150; i++)); do
+			if [[ -e /sys/block/$1/iddr/mode ]] &&
+			   dd if=/dev/$1 of=/dev/null bs=4k count=8 iflag=direct status=none 2>/dev/null; then
+				exit 0
+			fi
+			sleep 0.1
+		     done
+		     exit 1' "$DISK"
+	done
+	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error'
+	verify_load --bs=4k --size=1m --iodepth=8
+	detach "$DISK"
+}
+
 @test "all modules unload and load again, and the next disk works" {
 	app 'rmmod iddr_front; rmmod iddr_comm
 	     insmod /iddr/modules/iddr_comm.ko; insmod /iddr/modules/iddr_front.ko mode=spin'
