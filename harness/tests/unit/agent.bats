@@ -100,7 +100,7 @@ gone() {
 }
 
 @test "a caller that is killed takes its command along" {
-	"$AGENT" call --unix "$SOCK" -- sh -c 'sleep 98765 & sleep 98765' </dev/null &
+	"$AGENT" call --unix "$SOCK" -- sh -c 'sleep 98765 & sleep 98765' </dev/null 3>&- &
 	local caller=$! i
 	for ((i = 0; i < 50; i++)); do
 		if pgrep -f 'sleep 98765' >/dev/null; then break; fi
@@ -121,7 +121,7 @@ gone() {
 	local -a pids=()
 	for i in {1..8}; do
 		"$AGENT" call --unix "$SOCK" -- sh -c 'sleep 0.2; echo "$1"' sh "$i" \
-			</dev/null >"$BATS_TEST_TMPDIR/$i" &
+			</dev/null >"$BATS_TEST_TMPDIR/$i" 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do
