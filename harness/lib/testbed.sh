@@ -311,7 +311,7 @@ testbed_key() {
 
 # qemu_start: boot Xen and dom0 in QEMU and wait for dom0's agent.
 qemu_start() {
-	local sockets line end
+	local sockets line end fd
 	local -a args=()
 	need qemu-system-x86_64 qemu-system-x86
 	need_space "$IDDR_RUN" 300 "the testbed's boot files"
@@ -320,9 +320,12 @@ qemu_start() {
 	while IFS= read -r line; do
 		args+=("$line")
 	done < <(qemu_arguments "$sockets")
-	# QEMU must not inherit our lock: it would hold it as long as it runs.
+	# QEMU must inherit nothing: neither our lock nor a pipe whose reader waits for its end.
 	if ! (
-		[[ -z ${IDDR_LOCK_FD:-} ]] || exec {IDDR_LOCK_FD}>&-
+		for fd in /proc/self/fd/*; do
+			fd=${fd##*/}
+			((fd <= 2)) || exec {fd}>&-
+		done
 		exec qemu-system-x86_64 "${args[@]}" -daemonize -pidfile "$IDDR_RUN/qemu.pid"
 	) </dev/null >"$IDDR_RUN/log/qemu.log" 2>&1; then
 		tail -n 5 -- "$IDDR_RUN/log/qemu.log" >&2

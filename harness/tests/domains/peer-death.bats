@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# One domain dies under load; the other lives on and keeps nothing of it.
+
+load lib
+
+setup() {
+	"$IDDR" up 3>&-
+	attach "$DISK" /dev/ram0
+	forget_kernel_logs
+}
+
+teardown_file() {
+	# The next file needs both domains.
+	"$IDDR" up 3>&-
+}
+
+# load_in_background: writes to the disk until they fail; returns once it runs.
+load_in_background() {
+	app 'rm -f /tmp/load
+	     read -r before </sys/block/$1/iddr/queue0/requests
+	     (while fio --allow_file_create=0 --name=l --filename=/dev/$1 --ioengine=libaio --direct=1 \
+			--rw=randwrite --bs=4k --size=16m --iodepth=16 >/tmp/load.out 2>&1; do :; done
+	      echo failed >/tmp/load) </dev/null >/dev/null 2>&1 &
+	     for ((i = 0; i < 300; i++)); do
+		read -r now </sys/block/$1/iddr/queue0/requests
+		((now < before + 30)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+}
+
+@test "the application domain is destroyed under load, in every mode; the storage domain lets go of all it had" {
+	local mode log
+	for mode in event spin; do
+		"$IDDR" up 3>&-
+		[[ $mode == event ]] || { attach "$DISK" /dev/ram0; forget_kernel_logs; }
+		set_modes "$mode" "$mode"
+		load_in_background
+		dom dom0 xl destroy iddr-app </dev/null
+		storage 'for ((i = 0; i < 100; i++)); do
+				ls /sys/bus/xen-backend/devices/vbd-* >/dev/null 2>&1 || break
+				sleep 0.1
+			 done
+			 ! ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null
+			 ! cat /proc/[0-9]*/comm 2>/dev/null | grep ^iddrb
+			 # Nothing of it holds the module or the device.
+			 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko
+			 dd if=/dev/ram0 of=/dev/null bs=64k count=16 iflag=direct status=none'
+		log=$(kernel_log storage; kernel_log dom0)
+		[[ -z $log ]] || { echo "$log"; return 1; }
+	done
+}
+
+@test "the storage domain is destroyed under load, in every mode; the application gets errors and its kernel lives on" {
+	local mode log
+	for mode in event spin; do
+		"$IDDR" up 3>&-
+		[[ $mode == event ]] || { attach "$DISK" /dev/ram0; forget_kernel_logs; }
+		set_modes "$mode" "$mode"
+		load_in_background
+		dom dom0 xl destroy iddr-storage </dev/null
+		app 'for ((i = 0; i < 300; i++)); do
+			[[ ! -e /tmp/load ]] || break
+			sleep 0.1
+		     done
+		     [[ $(</tmp/load) == failed ]]
+		     for ((i = 0; i < 100; i++)); do
+			[[ -e /sys/block/$1 ]] || break
+			sleep 0.1
+		     done
+		     [[ ! -e /sys/block/$1 ]]
+		     ! cat /proc/[0-9]*/comm 2>/dev/null | grep ^iddrf' "$DISK"
+		log=$(kernel_log app | grep -Ev 'back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error') || true
+		[[ -z $log ]] || { echo "$log"; return 1; }
+		[[ -z $(kernel_log dom0) ]]
+	done
+}
