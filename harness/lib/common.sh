@@ -119,7 +119,6 @@ with_lock() {
 		flock -w 1800 "$fd" || die "another run has held $file for 30 minutes; end it and try again"
 	fi
 	# shellcheck disable=SC2034 # what must not inherit the lock (QEMU) closes it
-	IDDR_LOCK_FD=$fd
 	# Not "$@ ||": that would switch off errexit within.
 	"$@"
 	rc=$?
