@@ -42,8 +42,9 @@ load_in_background() {
 				ls /sys/bus/xen-backend/devices/vbd-* >/dev/null 2>&1 || break
 				sleep 0.1
 			 done
-			 ! ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null
-			 ! cat /proc/[0-9]*/comm 2>/dev/null | grep ^iddrb
+			 # "! command" alone would not end a script under set -e.
+			 if ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null; then exit 1; fi
+			 [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrb/* ]]
 			 # Nothing of it holds the module or the device.
 			 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko
 			 dd if=/dev/ram0 of=/dev/null bs=64k count=16 iflag=direct status=none'
@@ -70,7 +71,7 @@ load_in_background() {
 			sleep 0.1
 		     done
 		     [[ ! -e /sys/block/$1 ]]
-		     ! cat /proc/[0-9]*/comm 2>/dev/null | grep ^iddrf' "$DISK"
+		     [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrf/* ]]' "$DISK"
 		log=$(kernel_log app | grep -Ev 'back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error') || true
 		[[ -z $log ]] || { echo "$log"; return 1; }
 		[[ -z $(kernel_log dom0) ]]
