@@ -140,7 +140,9 @@ static bool iddr_back_front_ready(struct iddr_bdisk *d)
 static void iddr_back_try_connect(struct iddr_bdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
-	struct iddr_blk_limits limits;
+	struct iddr_blk_limits limits = {
+		.max_segs = BLKIF_MAX_SEGMENTS_PER_REQUEST,
+	};
 	char thread_name[TASK_COMM_LEN];
 	char *name;
 	int err;

@@ -102,7 +102,8 @@ static struct iddr_breq *iddr_back_get_req(struct iddr_bqueue *bq)
 }
 
 static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
-			     const struct iddr_blk_cmd *cmd)
+			     const struct iddr_blk_cmd *cmd,
+			     const struct iddr_blk_seg *segs)
 {
 	struct bio *bio = &req->bio;
 	blk_opf_t opf = REQ_OP_READ;
@@ -119,8 +120,8 @@ static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
 	bio->bi_iter.bi_sector = cmd->sector;
 	bio->bi_end_io = iddr_back_end_io;
 	for (i = 0; i < cmd->nr_segs; i++)
-		__bio_add_page(bio, req->maps[i]->page, cmd->segs[i].bytes,
-			       cmd->segs[i].offset);
+		__bio_add_page(bio, req->maps[i]->page, segs[i].bytes,
+			       segs[i].offset);
 	atomic_inc(&bq->refs);
 	submit_bio(bio);
 }
@@ -130,16 +131,18 @@ static void iddr_back_handle(struct iddr_bqueue *bq,
 			     const struct blkif_request *wire)
 {
 	grant_ref_t refs[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	struct iddr_blk_seg segs[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 	struct iddr_blk_cmd cmd;
 	struct iddr_breq *req;
 	unsigned int i;
-	int status;
+	int offence;
 
-	status = iddr_blk_parse(wire, &bq->limits, &cmd);
-	if (status != BLKIF_RSP_OKAY) {
-		dev_dbg(&bq->q.xdev->dev, "refused operation %u, id %llu: %d\n",
-			cmd.operation, cmd.id, status);
-		iddr_back_respond(bq, NULL, cmd.id, cmd.operation, status);
+	offence = iddr_blk_parse(wire, &bq->limits, &cmd, segs);
+	if (offence) {
+		dev_dbg(&bq->q.xdev->dev, "refused request: %s\n",
+			iddr_blk_offence_name(offence));
+		iddr_back_respond(bq, NULL, cmd.id, cmd.operation,
+				  iddr_blk_offence_status(offence));
 		return;
 	}
 
@@ -153,14 +156,14 @@ static void iddr_back_handle(struct iddr_bqueue *bq,
 	req->operation = cmd.operation;
 	req->nr_maps = cmd.nr_segs;
 	for (i = 0; i < cmd.nr_segs; i++)
-		refs[i] = cmd.segs[i].gref;
+		refs[i] = segs[i].gref;
 	if (iddr_gcache_get(&bq->gcache, refs, req->maps, cmd.nr_segs)) {
 		iddr_back_respond(bq, req, cmd.id, cmd.operation,
 				  BLKIF_RSP_ERROR);
 		return;
 	}
 
-	iddr_back_submit(bq, req, &cmd);
+	iddr_back_submit(bq, req, &cmd, segs);
 }
 
 /* A barrier: what came before is answered first, what comes after waits. */

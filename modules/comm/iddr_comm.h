@@ -24,13 +24,7 @@
 #include <xen/xenbus.h>
 
 #include "iddr_ring.h"
-
-/* How a consumer waits for its peer. The names are those of sysfs. */
-enum iddr_mode {
-	IDDR_MODE_EVENT,	/* arm, sleep, be woken by the event channel */
-	IDDR_MODE_SPIN,		/* watch the peer's producer index */
-	IDDR_NR_MODES
-};
+#include "iddr_wait.h"
 
 /* Return: a mode, or -EINVAL for a name that is none. */
 int iddr_mode_parse(const char *name);
