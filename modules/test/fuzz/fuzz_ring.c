@@ -188,11 +188,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			w.m.disarmed_at = w.m.consumed;
 			break;
 		case 5:
-			/* Of an armed index it is a disarm. */
+			/* Of an armed index it is nothing. */
 			iddr_rx_refresh(&w.rx);
-			CLAIM(w.rx.cons - w.rx.event < IDDR_DISARM_REFRESH);
-			if (w.event == w.rx.cons) {
-				w.m.armed = false;
+			CLAIM((s32)(w.rx.cons - w.rx.event) < (s32)IDDR_DISARM_REFRESH);
+			if (w.rx.event == w.rx.cons && !w.m.armed) {
 				w.m.disarmed = true;
 				w.m.disarmed_at = w.m.consumed;
 			}
