@@ -40,7 +40,8 @@ all_sizes() {
 	[[ $(app 'cat /sys/block/$1/iddr/data_path' "$DISK") == persistent ]]
 	all_sizes
 	local front back
-	verify_load --bs=64k --size=2m --iodepth=8
+	# More at once than what is counted after it.
+	verify_load --bs=64k --size=4m --iodepth=32
 	front=$(counter front grant_ops 0) back=$(counter back grant_ops 0)
 	verify_load --bs=64k --size=2m --iodepth=8
 	(($(counter front grant_ops 0) == front && $(counter back grant_ops 0) == back))
@@ -93,11 +94,7 @@ all_sizes() {
 	app 'echo 16384 >/sys/block/$1/queue/max_sectors_kb' "$DISK"
 	verify_load --bs=16m --size=32m --iodepth=2
 	n=$(counter front requests 0)
-	# Huge pages: a bio has 256 vectors at the most.
-	app 'echo 16 >/proc/sys/vm/nr_hugepages
-	     fio --name=r --filename=/dev/$1 --allow_file_create=0 --ioengine=libaio --direct=1 --rw=read --bs=16m --size=32m \
-		--iomem=mmaphuge --hugepage-size=2m >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }
-	     echo 0 >/proc/sys/vm/nr_hugepages' "$DISK"
+	app 'dd if=/dev/$1 of=/dev/null bs=16M count=2 iflag=direct status=none' "$DISK"
 	(($(counter front requests 0) - n == 2))
 	detach "$DISK"
 	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko'
@@ -143,12 +140,16 @@ all_sizes() {
 @test "module parameters out of range are refused with a message" {
 	local p
 	for p in mode=quick ring_page_order=5 max_segments=10 max_segments=4097 queues=65 poll_queues=65; do
-		run app 'rmmod iddr_front; insmod /iddr/modules/iddr_front.ko "$1" 2>&1; insmod /iddr/modules/iddr_front.ko' "$p"
-		[[ $output == *"Invalid parameters"* || $output == *"could not insert"* ]]
+		app 'rmmod iddr_front
+		     rc=0; insmod /iddr/modules/iddr_front.ko "$1" 2>/dev/null || rc=$?
+		     insmod /iddr/modules/iddr_front.ko
+		     ((rc != 0))' "$p"
 	done
 	for p in mode=quick data_path=quick ring_page_order=5 max_segments=10 max_queues=0; do
-		run storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko "$1" 2>&1; insmod /iddr/modules/iddr_back.ko' "$p"
-		[[ $output == *"Invalid parameters"* || $output == *"could not insert"* ]]
+		storage 'rmmod iddr_back
+			 rc=0; insmod /iddr/modules/iddr_back.ko "$1" 2>/dev/null || rc=$?
+			 insmod /iddr/modules/iddr_back.ko
+			 ((rc != 0))' "$p"
 	done
 	EXPECTED='iddr_(front|back): .*(none of|must be)|invalid for parameter'
 }
@@ -162,8 +163,7 @@ all_sizes() {
 	     dd if=/dev/$1 bs=4k skip=1 count=2 iflag=direct status=none | cmp -n 8192 - /dev/zero
 	     for skip in 0 3; do
 		if dd if=/dev/$1 bs=4k skip=$skip count=1 iflag=direct status=none | cmp -s -n 4096 - /dev/zero; then exit 1; fi
-	     done'| cmp -s -n 4096 - /dev/zero
-	     ! dd if=/dev/$1 bs=4k skip=3 count=1 iflag=direct status=none | cmp -s -n 4096 - /dev/zero' "$DISK"
+	     done' "$DISK"
 	run app 'blkdiscard --secure /dev/$1' "$DISK"
 	((status != 0))
 }
