@@ -19,7 +19,54 @@
 
 static char *mode = "event";
 module_param(mode, charp, 0444);
-MODULE_PARM_DESC(mode, "how new disks wait for requests: event or spin");
+MODULE_PARM_DESC(mode, "how new disks wait for requests: event, spin, hybrid or adaptive");
+
+static unsigned int budget_us = 200;
+module_param(budget_us, uint, 0444);
+MODULE_PARM_DESC(budget_us, "new disks' spin budget in mode hybrid, in microseconds");
+
+static const char * const iddr_path_names[IDDR_NR_PATHS] = {
+	[IDDR_PATH_PERSISTENT] = "persistent",
+	[IDDR_PATH_MAP] = "map",
+	[IDDR_PATH_COPY] = "copy",
+};
+
+static int iddr_path_set(const char *val, const struct kernel_param *kp)
+{
+	int path = sysfs_match_string(iddr_path_names, val);
+
+	if (path < 0)
+		return path;
+	WRITE_ONCE(*(enum iddr_data_path *)kp->arg, path);
+	return 0;
+}
+
+static int iddr_path_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n",
+			  iddr_path_names[*(enum iddr_data_path *)kp->arg]);
+}
+
+static const struct kernel_param_ops iddr_path_ops = {
+	.set = iddr_path_set,
+	.get = iddr_path_get,
+};
+
+static enum iddr_data_path data_path = IDDR_PATH_PERSISTENT;
+module_param_cb(data_path, &iddr_path_ops, &data_path, 0644);
+MODULE_PARM_DESC(data_path, "how disks that connect from now on move data: persistent (map, if the front end does not offer it), map or copy");
+
+static unsigned int max_queues = 16;
+module_param(max_queues, uint, 0444);
+MODULE_PARM_DESC(max_queues, "queues a disk may have, 1 to 64");
+
+static unsigned int ring_page_order = IDDR_MAX_RING_ORDER;
+module_param(ring_page_order, uint, 0444);
+MODULE_PARM_DESC(ring_page_order, "a ring's size at the most, 0 to 4: 1 to 16 pages");
+
+static unsigned int max_segments = 256;
+module_param(max_segments, uint, 0444);
+MODULE_PARM_DESC(max_segments, "pages in a request at the most, 11 to 4096; more than 11 are indirect");
 
 struct iddr_bdisk {
 	struct xenbus_device *xdev;
@@ -29,21 +76,69 @@ struct iddr_bdisk {
 	fmode_t fmode;
 	bool connected;
 	bool front_fresh;			/* its ring is not from before us */
-	struct iddr_bqueue queue;
-	struct iddr_queue *queues[1];
+	struct iddr_bqueue *bqs;		/* nr_queues of them */
+	struct iddr_queue **queues;
+	unsigned int nr_queues;
 	struct iddr_link link;
-	enum iddr_mode mode;
+	enum iddr_mode mode;			/* of the next connection */
+	struct iddr_wait_limits wait_limits;
+	u64 published_sectors;
+	struct work_struct resize_work;
 };
+
+static void iddr_back_free_queues(struct iddr_bdisk *d)
+{
+	kvfree(d->bqs);
+	d->bqs = NULL;
+	kfree(d->queues);
+	d->queues = NULL;
+	d->nr_queues = 0;
+}
 
 static void iddr_back_disconnect(struct iddr_bdisk *d)
 {
+	unsigned int i;
+
 	if (!d->connected)
 		return;
 	d->connected = false;
 	/* A later connection goes on as this one was last set. */
-	d->mode = READ_ONCE(d->queue.q.mode_wanted);
+	d->mode = READ_ONCE(d->queues[0]->mode_wanted);
 	iddr_link_del(&d->link);
-	iddr_bqueue_stop(&d->queue);
+	for (i = 0; i < d->nr_queues; i++)
+		iddr_bqueue_stop(&d->bqs[i]);
+	/* Only our threads ask for it. */
+	cancel_work_sync(&d->resize_work);
+	iddr_back_free_queues(d);
+}
+
+/* Any context. */
+void iddr_bdisk_resized(struct iddr_bdisk *d)
+{
+	schedule_work(&d->resize_work);
+}
+
+/* Tell the front end of the new size: by the state, written once more. */
+static void iddr_back_resize_work(struct work_struct *work)
+{
+	struct iddr_bdisk *d =
+		container_of(work, struct iddr_bdisk, resize_work);
+	struct xenbus_device *xdev = d->xdev;
+	u64 sectors = bdev_nr_sectors(d->bdev);
+	int err;
+
+	if (sectors == d->published_sectors)
+		return;
+	dev_info(&xdev->dev, "now %llu sectors of 512 bytes, %llu before\n",
+		 sectors, d->published_sectors);
+	d->published_sectors = sectors;
+	err = xenbus_printf(XBT_NIL, xdev->nodename, "sectors", "%llu",
+			    sectors);
+	if (!err)
+		err = xenbus_printf(XBT_NIL, xdev->nodename, "state", "%u",
+				    xdev->state);
+	if (err)
+		xenbus_dev_error(xdev, err, "announcing the new size");
 }
 
 static bool iddr_back_flushes(struct iddr_bdisk *d)
@@ -51,40 +146,82 @@ static bool iddr_back_flushes(struct iddr_bdisk *d)
 	return bdev_write_cache(d->bdev);
 }
 
+/* What a connection may use; told before the front end has to choose. */
+static int iddr_back_offer(struct xenbus_device *xdev)
+{
+	const char *dir = xdev->nodename;
+	int err;
+
+	err = xenbus_printf(XBT_NIL, dir, "multi-queue-max-queues", "%u",
+			    max_queues);
+	if (!err)
+		err = xenbus_printf(XBT_NIL, dir, "max-ring-page-order", "%u",
+				    ring_page_order);
+	if (err)
+		xenbus_dev_fatal(xdev, err, "writing what is offered");
+	return err;
+}
+
+/* A key of the disk's description; @err is that of the keys before. */
+static void __printf(5, 6)
+iddr_back_write(struct xenbus_device *xdev, struct xenbus_transaction t,
+		int *err, const char *key, const char *fmt, ...)
+{
+	char value[32];
+	va_list ap;
+
+	if (*err)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	*err = xenbus_write(t, xdev->nodename, key, value);
+}
+
 /* Tell the front end what disk it has got. */
 static int iddr_back_publish(struct iddr_bdisk *d,
-			     const struct iddr_blk_limits *limits)
+			     const struct iddr_blk_limits *limits,
+			     enum iddr_data_path path)
 {
 	struct xenbus_device *xdev = d->xdev;
-	const char *dir = xdev->nodename;
+	struct block_device *bdev = d->bdev;
+	/* For front ends that know nothing better than barriers, too; see
+	 * iddr_parse.h.
+	 */
+	bool flush = bdev_write_cache(bdev);
 	struct xenbus_transaction t;
 	int err;
 
+	d->published_sectors = limits->sectors;
 again:
 	err = xenbus_transaction_start(&t);
 	if (err) {
 		xenbus_dev_fatal(xdev, err, "starting a transaction");
 		return err;
 	}
-	err = xenbus_printf(t, dir, "sectors", "%llu", limits->sectors);
-	if (!err)
-		err = xenbus_printf(t, dir, "info", "%u",
-				    limits->read_only ? VDISK_READONLY : 0);
-	if (!err)
-		err = xenbus_printf(t, dir, "sector-size", "%u",
-				    bdev_logical_block_size(d->bdev));
-	if (!err)
-		err = xenbus_printf(t, dir, "physical-sector-size", "%u",
-				    bdev_physical_block_size(d->bdev));
-	if (!err)
-		err = xenbus_printf(t, dir, "feature-flush-cache", "%d",
-				    iddr_back_flushes(d));
-	/* For front ends that know nothing better; see iddr_parse.h. */
-	if (!err)
-		err = xenbus_printf(t, dir, "feature-barrier", "%d",
-				    iddr_back_flushes(d));
-	if (!err)
-		err = xenbus_printf(t, dir, "feature-persistent", "1");
+	iddr_back_write(xdev, t, &err, "sectors", "%llu", limits->sectors);
+	iddr_back_write(xdev, t, &err, "info", "%u",
+			limits->read_only ? VDISK_READONLY : 0);
+	iddr_back_write(xdev, t, &err, "sector-size", "%u",
+			bdev_logical_block_size(bdev));
+	iddr_back_write(xdev, t, &err, "physical-sector-size", "%u",
+			bdev_physical_block_size(bdev));
+	iddr_back_write(xdev, t, &err, "feature-flush-cache", "%d", flush);
+	iddr_back_write(xdev, t, &err, "feature-barrier", "%d", flush);
+	iddr_back_write(xdev, t, &err, "feature-persistent", "%d",
+			path == IDDR_PATH_PERSISTENT);
+	if (limits->max_segs > IDDR_INLINE_SEGS)
+		iddr_back_write(xdev, t, &err, "feature-max-indirect-segments",
+				"%u", limits->max_segs);
+	if (limits->discard) {
+		iddr_back_write(xdev, t, &err, "discard-granularity", "%u",
+				bdev_discard_granularity(bdev));
+		iddr_back_write(xdev, t, &err, "discard-alignment", "%u",
+				bdev_discard_alignment(bdev));
+		iddr_back_write(xdev, t, &err, "discard-secure", "%d",
+				limits->secure_erase);
+		iddr_back_write(xdev, t, &err, "feature-discard", "1");
+	}
 	if (err) {
 		xenbus_transaction_end(t, 1);
 		xenbus_dev_fatal(xdev, err, "writing the disk's description");
@@ -97,6 +234,7 @@ again:
 		xenbus_dev_fatal(xdev, err, "ending a transaction");
 	return err;
 }
+
 
 /* Does the front end speak what we speak? Reports if not. */
 static int iddr_back_check_front(struct xenbus_device *xdev)
@@ -112,12 +250,6 @@ static int iddr_back_check_front(struct xenbus_device *xdev)
 		xenbus_dev_fatal(xdev, err,
 				 "front end's protocol is %s; only %s is supported",
 				 protocol, XEN_IO_PROTO_ABI_NATIVE);
-		return err;
-	}
-	if (!xenbus_read_unsigned(xdev->otherend, "feature-persistent", 0)) {
-		err = -EPROTONOSUPPORT;
-		xenbus_dev_fatal(xdev, err,
-				 "front end has no persistent grants; the only data path so far (for xen-blkfront: feature_persistent=Y)");
 		return err;
 	}
 	return 0;
@@ -136,13 +268,110 @@ static bool iddr_back_front_ready(struct iddr_bdisk *d)
 	       (s == XenbusStateConnected && d->front_fresh);
 }
 
+static void iddr_back_get_limits(struct iddr_bdisk *d,
+				 struct iddr_blk_limits *limits)
+{
+	struct block_device *bdev = d->bdev;
+
+	limits->sectors = bdev_nr_sectors(bdev);
+	limits->block_sectors = bdev_logical_block_size(bdev) >> SECTOR_SHIFT;
+	limits->max_segs = max_segments;
+	limits->read_only = !(d->fmode & FMODE_WRITE) || bdev_read_only(bdev);
+	limits->discard = !limits->read_only && bdev_max_discard_sectors(bdev);
+	limits->secure_erase = limits->discard &&
+			       bdev_max_secure_erase_sectors(bdev);
+}
+
+/*
+ * An optional number of the front end's, @min to @max; absent, it leaves @value.
+ * Return: 0 or -errno, reported.
+ */
+static int iddr_back_read_choice(struct xenbus_device *xdev, const char *key,
+				 int min, int max, int *value)
+{
+	char *text = xenbus_read(XBT_NIL, xdev->otherend, key, NULL);
+	int n, err;
+
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
+	err = kstrtoint(text, 10, &n);
+	kfree(text);
+	if (!err && n >= min && n <= max) {
+		*value = n;
+		return 0;
+	}
+	xenbus_dev_fatal(xdev, -EINVAL, "front end's %s is not %d to %d", key,
+			 min, max);
+	return -EINVAL;
+}
+
+/* Start the front end's queues. Reports what is wrong. */
+static int iddr_back_start_queues(struct iddr_bdisk *d,
+				  const struct iddr_blk_limits *limits,
+				  enum iddr_data_path path)
+{
+	struct xenbus_device *xdev = d->xdev;
+	char thread_name[TASK_COMM_LEN];
+	int nr = 1, order = -1, err;
+	unsigned int i;
+	char *name;
+
+	err = iddr_back_read_choice(xdev, "multi-queue-num-queues", 1,
+				    max_queues, &nr);
+	if (!err)
+		err = iddr_back_read_choice(xdev, "ring-page-order", 0,
+					    ring_page_order, &order);
+	if (err)
+		return err;
+
+	d->nr_queues = nr;
+	d->bqs = kvcalloc(d->nr_queues, sizeof(*d->bqs), GFP_KERNEL);
+	d->queues = kcalloc(d->nr_queues, sizeof(*d->queues), GFP_KERNEL);
+	if (!d->bqs || !d->queues) {
+		iddr_back_free_queues(d);
+		xenbus_dev_fatal(xdev, -ENOMEM, "allocating queues");
+		return -ENOMEM;
+	}
+
+	/* "dev" is the toolstack's name for the disk, such as xvda. */
+	name = xenbus_read(XBT_NIL, xdev->nodename, "dev", NULL);
+	for (i = 0; i < d->nr_queues; i++) {
+		char *dir;
+
+		snprintf(thread_name, sizeof(thread_name), "iddrb/%d/%s",
+			 xdev->otherend_id, IS_ERR(name) ? "?" : name);
+		/* One queue's keys lie in the device's own directory. */
+		dir = nr > 1 ? kasprintf(GFP_KERNEL, "%s/queue-%u", xdev->otherend,
+					 i) :
+			       kstrdup(xdev->otherend, GFP_KERNEL);
+		d->queues[i] = &d->bqs[i].q;
+		iddr_bqueue_init(&d->bqs[i], d, xdev, i, d->mode,
+				 &d->wait_limits);
+		err = dir ? iddr_bqueue_start(&d->bqs[i], dir, order, d->bdev,
+					      path, limits, thread_name) :
+			    -ENOMEM;
+		kfree(dir);
+		if (err)
+			break;
+	}
+	if (!IS_ERR(name))
+		kfree(name);
+	if (i == d->nr_queues)
+		return 0;
+	while (i--)
+		iddr_bqueue_stop(&d->bqs[i]);
+	cancel_work_sync(&d->resize_work);
+	iddr_back_free_queues(d);
+	return err;
+}
+
 /* Connect if both the device and the front end's ring are known. */
 static void iddr_back_try_connect(struct iddr_bdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
+	enum iddr_data_path path = READ_ONCE(data_path);
 	struct iddr_blk_limits limits;
-	char thread_name[TASK_COMM_LEN];
-	char *name;
+	unsigned int i;
 	int err;
 
 	if (d->connected || xdev->state != XenbusStateInitWait || !d->bdev ||
@@ -150,36 +379,30 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 		return;
 	if (iddr_back_check_front(xdev))
 		return;
-
-	limits.sectors = bdev_nr_sectors(d->bdev);
-	limits.block_sectors = bdev_logical_block_size(d->bdev) >> SECTOR_SHIFT;
-	limits.read_only = !(d->fmode & FMODE_WRITE) ||
-			   bdev_read_only(d->bdev);
-
-	/* "dev" is the toolstack's name for the disk, such as xvda. */
-	name = xenbus_read(XBT_NIL, xdev->nodename, "dev", NULL);
-	snprintf(thread_name, sizeof(thread_name), "iddrb/%d/%s",
-		 xdev->otherend_id, IS_ERR(name) ? "?" : name);
-	if (!IS_ERR(name))
-		kfree(name);
-
-	iddr_bqueue_init(&d->queue, xdev, d->mode);
-	if (iddr_bqueue_start(&d->queue, d->bdev, &limits, thread_name))
+	if (path == IDDR_PATH_PERSISTENT &&
+	    !xenbus_read_unsigned(xdev->otherend, "feature-persistent", 0))
+		path = IDDR_PATH_MAP;
+	iddr_back_get_limits(d, &limits);
+	if (iddr_back_start_queues(d, &limits, path))
 		return;
-	d->queues[0] = &d->queue.q;
-	err = iddr_link_add(&d->link, &xdev->dev.kobj, d->queues, 1);
+	err = iddr_link_add(&d->link, &xdev->dev.kobj, d->queues, d->nr_queues,
+			    &d->wait_limits, iddr_path_names[path]);
 	if (err) {
 		xenbus_dev_fatal(xdev, err, "adding to sysfs");
-		iddr_bqueue_stop(&d->queue);
+		for (i = 0; i < d->nr_queues; i++)
+			iddr_bqueue_stop(&d->bqs[i]);
+		cancel_work_sync(&d->resize_work);
+		iddr_back_free_queues(d);
 		return;
 	}
 	d->connected = true;
-	if (iddr_back_publish(d, &limits)) {
+	if (iddr_back_publish(d, &limits, path)) {
 		iddr_back_disconnect(d);
 		return;
 	}
 	xenbus_switch_state(xdev, XenbusStateConnected);
 }
+
 
 /* The hotplug side has named the device. */
 static void iddr_back_open_device(struct iddr_bdisk *d)
@@ -301,8 +524,13 @@ static int iddr_back_probe(struct xenbus_device *xdev,
 	}
 	d->xdev = xdev;
 	d->mode = iddr_mode_parse(mode);
+	iddr_wait_limits_init(&d->wait_limits, budget_us);
+	INIT_WORK(&d->resize_work, iddr_back_resize_work);
 	dev_set_drvdata(&xdev->dev, d);
 
+	err = iddr_back_offer(xdev);
+	if (err)
+		goto fail;
 	err = xenbus_switch_state(xdev, XenbusStateInitWait);
 	if (err)
 		goto fail;
@@ -338,7 +566,15 @@ static int __init iddr_back_init(void)
 	if (!xen_domain())
 		return -ENODEV;
 	if (iddr_mode_parse(mode) < 0) {
-		pr_err("iddr_back: mode=%s is none of: event, spin\n", mode);
+		pr_err("iddr_back: mode=%s is none of: event, spin, hybrid, adaptive\n",
+		       mode);
+		return -EINVAL;
+	}
+	if (!max_queues || max_queues > 64 ||
+	    ring_page_order > IDDR_MAX_RING_ORDER ||
+	    max_segments < IDDR_INLINE_SEGS ||
+	    max_segments > IDDR_INDIRECT_MAX_SEGS) {
+		pr_err("iddr_back: max_queues must be 1 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
 		return -EINVAL;
 	}
 	return xenbus_register_backend(&iddr_back_driver);
@@ -354,6 +590,6 @@ module_exit(iddr_back_exit);
 MODULE_DESCRIPTION("IDDR back end: serves block devices of this domain to others");
 MODULE_AUTHOR("IDDR authors");
 /* Also makes the kernel show srcversion, by which results name the module. */
-MODULE_VERSION("0.1");
+MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL");
 /* No alias: it would be loaded by itself wherever xen-blkback is wanted. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How the two ends of a queue find each other: one granted ring page and one
- * event channel, announced by the front end in xenstore under the keys of
- * xen/interface/io/blkif.h (ring-ref, event-channel).
+ * How the two ends of a queue find each other: granted ring pages and an event
+ * channel, announced by the front end in xenstore under the keys of
+ * xen/interface/io/blkif.h (ring-ref or ring-ref<N>, event-channel).
  *
- * Called from xenbus callbacks only, which xenbus serializes per device.
+ * Called from one context per device at a time.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -20,21 +20,30 @@ struct iddr_ring_header {
 	u8 pad[48];
 };
 
-/* Allocate the ring page, grant it, allocate and bind the event channel. */
-int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes)
+/*
+ * Allocate 1 << @order ring pages, grant them, allocate and bind the event
+ * channel. Return: 0 or -errno, reported to xenbus, nothing left behind.
+ */
+int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
+			   unsigned int order)
 {
 	struct iddr_ring_header *h;
 	int err;
 
-	err = xenbus_setup_ring(q->xdev, GFP_KERNEL, &q->ring, 1, &q->ring_ref);
+	q->nr_ring_pages = 1U << order;
+	err = xenbus_setup_ring(q->xdev, GFP_KERNEL, &q->ring, q->nr_ring_pages,
+				q->ring_refs);
 	if (err)
 		return err;		/* xenbus has reported it */
-	q->rx_stats.grant_ops++;
+	q->rx_stats.grant_ops += q->nr_ring_pages;
 	h = q->ring;
-	/* As SHARED_RING_INIT: no entries, both sides armed for the first. */
+	/* As SHARED_RING_INIT: no entries, both sides armed for the first;
+	 * a polled queue's consumer never is.
+	 */
 	h->req_event = 1;
-	h->rsp_event = 1;
-	q->nr_slots = iddr_ring_slots(XEN_PAGE_SIZE, sizeof(*h), slot_bytes);
+	h->rsp_event = q->polled ? 0 : 1;
+	q->nr_slots = iddr_ring_slots(q->nr_ring_pages * XEN_PAGE_SIZE,
+				      sizeof(*h), slot_bytes);
 	iddr_tx_init(&q->tx, &h->req_prod, &h->req_event, 0);
 	iddr_rx_init(&q->rx, &h->rsp_prod, &h->rsp_event, 0);
 	/* Each response answers a published request. */
@@ -55,7 +64,7 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes)
 	return 0;
 
 fail_ring:
-	xenbus_teardown_ring(&q->ring, 1, &q->ring_ref);
+	xenbus_teardown_ring(&q->ring, q->nr_ring_pages, q->ring_refs);
 	return err;
 }
 EXPORT_SYMBOL_GPL(iddr_front_ring_create);
@@ -64,9 +73,15 @@ EXPORT_SYMBOL_GPL(iddr_front_ring_create);
 int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 			    const char *dir)
 {
-	int err;
+	char key[16] = "ring-ref";
+	unsigned int i;
+	int err = 0;
 
-	err = xenbus_printf(t, dir, "ring-ref", "%u", q->ring_ref);
+	for (i = 0; i < q->nr_ring_pages && !err; i++) {
+		if (q->nr_ring_pages > 1)
+			snprintf(key, sizeof(key), "ring-ref%u", i);
+		err = xenbus_printf(t, dir, key, "%u", q->ring_refs[i]);
+	}
 	if (!err)
 		err = xenbus_printf(t, dir, "event-channel", "%u", q->port);
 	return err;
@@ -74,8 +89,8 @@ int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 EXPORT_SYMBOL_GPL(iddr_front_ring_publish);
 
 /*
- * Undo iddr_front_ring_create(). A page that the peer still maps is freed by
- * the kernel once it is not (gnttab_end_foreign_access). Idempotent.
+ * Undo iddr_front_ring_create(). Pages that the peer still maps are freed by
+ * the kernel once they are not (gnttab_end_foreign_access). Idempotent.
  */
 void iddr_front_ring_destroy(struct iddr_queue *q)
 {
@@ -83,34 +98,61 @@ void iddr_front_ring_destroy(struct iddr_queue *q)
 		unbind_from_irqhandler(q->irq, q);
 	q->irq = 0;
 	if (q->ring)
-		xenbus_teardown_ring(&q->ring, 1, &q->ring_ref);
+		xenbus_teardown_ring(&q->ring, q->nr_ring_pages, q->ring_refs);
 }
 EXPORT_SYMBOL_GPL(iddr_front_ring_destroy);
 
-/* Map the peer's ring page and bind to its event channel. */
-int iddr_back_ring_map(struct iddr_queue *q, u32 slot_bytes)
+/* One number below @dir. Return: 0, or -EINVAL: reported. */
+static int iddr_back_read_u32(struct iddr_queue *q, const char *dir,
+			      const char *key, u32 *value)
+{
+	int err = xenbus_scanf(XBT_NIL, dir, key, "%u", value);
+
+	if (err == 1)
+		return 0;
+	xenbus_dev_fatal(q->xdev, -EINVAL, "%s/%s is no number", dir, key);
+	return -EINVAL;
+}
+
+/*
+ * Map the peer's ring pages and bind to its event channel; its keys are below
+ * @dir. @order: what it says of its pages, checked by the caller; negative if it
+ * says nothing.
+ * Return: 0 or -errno, reported to xenbus, nothing left behind.
+ */
+int iddr_back_ring_map(struct iddr_queue *q, const char *dir, u32 slot_bytes,
+		       int order)
 {
 	struct xenbus_device *xdev = q->xdev;
 	struct iddr_ring_header *h;
 	evtchn_port_t port;
 	u32 req_prod, rsp_prod;
+	char key[16];
+	unsigned int i;
 	int err;
 
-	err = xenbus_gather(XBT_NIL, xdev->otherend,
-			    "ring-ref", "%u", &q->ring_ref,
-			    "event-channel", "%u", &port, NULL);
-	if (err) {
-		xenbus_dev_fatal(xdev, err,
-				 "reading %s/ring-ref and event-channel (one ring page is supported)",
-				 xdev->otherend);
-		return err;
+	q->nr_ring_pages = order < 0 ? 1 : 1U << order;
+	for (i = 0; i < q->nr_ring_pages; i++) {
+		snprintf(key, sizeof(key), "ring-ref%u", i);
+		/* A single page has had both names. */
+		if (order < 0 ||
+		    (order == 0 && !xenbus_exists(XBT_NIL, dir, key)))
+			strscpy(key, "ring-ref", sizeof(key));
+		err = iddr_back_read_u32(q, dir, key, &q->ring_refs[i]);
+		if (err)
+			return err;
 	}
-	err = xenbus_map_ring_valloc(xdev, &q->ring_ref, 1, &q->ring);
+	err = iddr_back_read_u32(q, dir, "event-channel", &port);
+	if (err)
+		return err;
+	err = xenbus_map_ring_valloc(xdev, q->ring_refs, q->nr_ring_pages,
+				     &q->ring);
 	if (err)
 		return err;		/* xenbus has reported it */
 
 	h = q->ring;
-	q->nr_slots = iddr_ring_slots(XEN_PAGE_SIZE, sizeof(*h), slot_bytes);
+	q->nr_slots = iddr_ring_slots(q->nr_ring_pages * XEN_PAGE_SIZE,
+				      sizeof(*h), slot_bytes);
 	/* A front end that reconnects may go on with its old indices. */
 	req_prod = READ_ONCE(h->req_prod);
 	rsp_prod = READ_ONCE(h->rsp_prod);

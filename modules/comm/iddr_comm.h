@@ -6,9 +6,11 @@
  *   iddr_queue    one shared ring with its event channel, the thread that waits
  *                 on it, the waiting mode and the counters      (queue.c)
  *   iddr_link     the queues of one device, in sysfs            (sysfs.c)
- *   iddr_pool     pages granted to the peer for good            (grant.c)
- *   iddr_gcache   the peer's pages, mapped and kept             (grant.c)
- *   handshake     ring and event channel through xenstore       (handshake.c)
+ *   handshake     rings and event channels through xenstore     (handshake.c)
+ *   iddr_pool     front end: pages and grants to the peer       (pool.c)
+ *   iddr_gcache   back end: the peer's pages, mapped and kept   (gcache.c)
+ *   iddr_pages    back end: page frames for one request's use   (gops.c)
+ *   iddr_gops     back end: batches of map, unmap and copy      (gops.c)
  */
 #ifndef IDDR_COMM_H
 #define IDDR_COMM_H
@@ -24,13 +26,10 @@
 #include <xen/xenbus.h>
 
 #include "iddr_ring.h"
+#include "iddr_wait.h"
 
-/* How a consumer waits for its peer. The names are those of sysfs. */
-enum iddr_mode {
-	IDDR_MODE_EVENT,	/* arm, sleep, be woken by the event channel */
-	IDDR_MODE_SPIN,		/* watch the peer's producer index */
-	IDDR_NR_MODES
-};
+#define IDDR_MAX_RING_ORDER	4	/* 16 pages: XENBUS_MAX_RING_GRANT_ORDER */
+#define IDDR_MAX_RING_PAGES	(1U << IDDR_MAX_RING_ORDER)
 
 /* Return: a mode, or -EINVAL for a name that is none. */
 int iddr_mode_parse(const char *name);
@@ -51,66 +50,88 @@ struct iddr_tx_stats {
 struct iddr_rx_stats {
 	u64 entries;		/* slots consumed */
 	u64 notify_received;	/* upcalls on our port */
+	u64 arms;		/* times a notification was asked for */
 	u64 spin_iterations;	/* looks at the ring that found nothing */
+	u64 spin_hits;		/* spells of such looks that ended with an entry */
 	u64 sleeps;		/* times the waiting thread went to sleep */
 	u64 wakeups;		/* times it was woken */
 	u64 copied_bytes;	/* copied from the peer */
-	u64 grant_ops;		/* grants issued and ended, mapped and unmapped */
+	u64 grant_ops;		/* grants issued, ended, mapped, unmapped, copied */
+	u64 timeouts;		/* requests unanswered for the block layer's limit */
 };
 
 struct iddr_queue;
 
 struct iddr_queue_ops {
 	/*
-	 * Consume what waits in the ring, at most one ring's worth.
+	 * Consume what waits in the ring, at most one ring's worth. Owns rx.
 	 * Return: entries consumed, or -errno if the peer broke the protocol
 	 * (the queue then stops for good, and @broken is called).
 	 */
 	int (*drain)(struct iddr_queue *q);
-	/* Called once, in the thread or in the upcall. Must not sleep. */
+	/*
+	 * Optional: work of the thread's besides the ring, done at each look
+	 * and before sleeping. Return: true to stay awake, whatever the mode:
+	 * something is under way that only looking brings on.
+	 */
+	bool (*poll)(struct iddr_queue *q);
+	/* Called once, in the thread or in an upcall. Must not sleep. */
 	void (*broken)(struct iddr_queue *q, int err);
-	/* In event mode drain in the upcall itself, not in the thread. */
-	bool drain_in_upcall;
+	/* @drain does not sleep, so that it may run in the upcall, under
+	 * rx_lock; otherwise the thread alone drains.
+	 */
+	bool drain_atomic;
 	/* Names the two sides of the counters in sysfs. */
 	bool produces_requests;
 };
 
 /*
- * One ring with its waiter. Ownership of rx, rx_stats: the thread, except in
- * event mode with drain_in_upcall, where it is the upcall. The thread hands
- * over by disable_irq(), which waits for a running upcall, and enable_irq().
+ * One ring with its waiter. rx and rx_stats are owned by the thread or, with
+ * drain_atomic, by whoever holds rx_lock.
  */
 struct iddr_queue {
 	const struct iddr_queue_ops *ops;
 	struct xenbus_device *xdev;
 	unsigned int index;
-
-	struct iddr_rx rx;
-	u32 rx_extra;			/* see iddr_rx_avail() */
-	struct iddr_rx_stats rx_stats;
-
-	spinlock_t tx_lock;		/* guards tx, tx_stats and the slots */
-	struct iddr_tx tx;
-	struct iddr_tx_stats tx_stats;
+	bool polled;			/* consumed by the caller's polling: no
+					 * thread, never armed
+					 */
 
 	void *ring;			/* nr_slots slots behind a 64 byte header */
 	u32 nr_slots;
-	grant_ref_t ring_ref;		/* front end only */
-
-	evtchn_port_t port;		/* front end only */
 	unsigned int irq;		/* 0: none bound */
-	struct task_struct *thread;
-	wait_queue_head_t wq;		/* the thread sleeps here */
-	bool kicked;			/* the thread is asked to drain */
+
+	/* the consumer's */
+	struct iddr_rx rx ____cacheline_aligned_in_smp;
+	u32 rx_extra;			/* see iddr_rx_avail() */
+	spinlock_t rx_lock;
+	bool watching;			/* the thread is awake; nobody else arms */
+	struct iddr_rx_stats rx_stats;
+
+	/* the producer's; under tx_lock, as are the slots */
+	spinlock_t tx_lock ____cacheline_aligned_in_smp;
+	struct iddr_tx tx;
+	struct iddr_tx_stats tx_stats;
+
+	/* waking the thread */
+	wait_queue_head_t wq ____cacheline_aligned_in_smp;
+	bool kicked;			/* the thread is asked to look */
 	bool eoi_owed;			/* by the thread, for an upcall; until then
 					 * there is no other
 					 */
 	bool broken;			/* protocol error seen: never drain again */
 	bool stopped;			/* the thread has ended */
+	struct task_struct *thread;
 
 	enum iddr_mode mode_wanted;	/* written by sysfs */
 	enum iddr_mode mode;		/* in force; written by the thread */
 	wait_queue_head_t mode_wq;	/* woken when mode has changed */
+	const struct iddr_wait_limits *limits;
+	struct iddr_wait wait;		/* the thread's */
+
+	grant_ref_t ring_refs[IDDR_MAX_RING_PAGES];
+	unsigned int nr_ring_pages;
+	evtchn_port_t port;		/* front end only */
 
 	struct kobject kobj;
 	struct completion kobj_released;
@@ -124,50 +145,81 @@ struct iddr_link {
 	struct iddr_queue **queues;
 	unsigned int nr_queues;
 	unsigned int nr_added;		/* queues that have their kobject */
+	struct iddr_wait_limits *limits;
+	const char *data_path;
 };
 
 /* queue.c */
 void iddr_queue_init(struct iddr_queue *q, const struct iddr_queue_ops *ops,
 		     struct xenbus_device *xdev, unsigned int index,
-		     enum iddr_mode mode);
+		     enum iddr_mode mode, const struct iddr_wait_limits *limits);
 int iddr_queue_start(struct iddr_queue *q, const char *thread_name);
 void iddr_queue_stop(struct iddr_queue *q);
 void iddr_queue_put(struct iddr_queue *q);
 int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode);
 int iddr_queue_avail(struct iddr_queue *q);
 bool iddr_queue_publish(struct iddr_queue *q);
+void iddr_queue_kick(struct iddr_queue *q);
+int iddr_queue_look(struct iddr_queue *q);
+int iddr_queue_try_look(struct iddr_queue *q);
 irqreturn_t iddr_queue_upcall(int irq, void *data);
+void iddr_queue_notify(struct iddr_queue *q);
+void iddr_wait_limits_init(struct iddr_wait_limits *limits,
+			   unsigned int budget_us);
 
-/* Ring the peer's bell. Not under tx_lock: it is a hypercall. */
-static inline void iddr_queue_notify(struct iddr_queue *q)
+/* Is the thread looking at the ring by itself now? A hint. */
+static inline bool iddr_queue_spins(const struct iddr_queue *q)
 {
-	notify_remote_via_irq(q->irq);
+	return READ_ONCE(q->mode) != IDDR_MODE_EVENT;
 }
 
 /* sysfs.c */
 int iddr_link_add(struct iddr_link *link, struct kobject *parent,
-		  struct iddr_queue **queues, unsigned int nr_queues);
+		  struct iddr_queue **queues, unsigned int nr_queues,
+		  struct iddr_wait_limits *limits, const char *data_path);
 void iddr_link_del(struct iddr_link *link);
 
-/* handshake.c: one queue, one ring page; keys as in xen/interface/io/blkif.h. */
-int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes);
+/* handshake.c: keys as in xen/interface/io/blkif.h. */
+int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
+			   unsigned int order);
 int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 			    const char *dir);
 void iddr_front_ring_destroy(struct iddr_queue *q);
-int iddr_back_ring_map(struct iddr_queue *q, u32 slot_bytes);
+int iddr_back_ring_map(struct iddr_queue *q, const char *dir, u32 slot_bytes,
+		       int order);
 void iddr_back_ring_unmap(struct iddr_queue *q);
 
-/* grant.c */
-struct iddr_pool {
-	unsigned int nr;
-	struct page **pages;
-	grant_ref_t *refs;
+/* pool.c: the front end's pages. */
+struct iddr_pool_page {
+	struct iddr_pool_page *next;
+	struct page *page;		/* ours, or NULL: none needed so far */
+	struct page *lent;		/* somebody else's, granted in its place */
+	grant_ref_t ref;
+	bool granted;
 };
 
-int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int nr);
-unsigned int iddr_pool_destroy(struct iddr_pool *pool);
+struct iddr_pool {
+	spinlock_t lock;		/* guards free and nr */
+	struct iddr_pool_page *free;	/* last given back first */
+	struct iddr_pool_page *all;	/* max of them, the first nr in use */
+	unsigned int nr;
+	unsigned int max;
+	domid_t peer;
+	bool persistent;		/* grants are kept for good */
+};
 
-/* A page of the peer's, mapped here. */
+int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int max,
+		     bool persistent);
+unsigned int iddr_pool_destroy(struct iddr_pool *pool);
+struct iddr_pool_page *iddr_pool_get(struct iddr_pool *pool, unsigned int nr,
+				     bool with_page, unsigned int *grant_ops);
+void iddr_pool_put(struct iddr_pool *pool, struct iddr_pool_page *chain);
+int iddr_pool_grant(struct iddr_pool *pool, struct iddr_pool_page *p,
+		    struct page *lent, bool readonly);
+int iddr_pool_end(struct iddr_pool *pool, struct iddr_pool_page *chain,
+		  unsigned int *grant_ops);
+
+/* gcache.c: the peer's pages, mapped here and kept. */
 struct iddr_gmap {
 	struct list_head lru;		/* least recently used first */
 	grant_ref_t ref;
@@ -185,6 +237,7 @@ struct iddr_gcache {
 	unsigned int max;		/* mappings kept at the most */
 	u64 *grant_ops;
 	struct gnttab_map_grant_ref *map_ops;	/* room for one batch */
+	struct page **map_pages;
 	struct iddr_gmap **batch;
 	unsigned int max_batch;
 	struct page **free_pages;
@@ -203,5 +256,49 @@ static inline void iddr_gcache_put(struct iddr_gmap **maps, unsigned int nr)
 	while (nr--)
 		atomic_dec(&maps[nr]->users);
 }
+
+/* gops.c: page frames that a back end lends to a request, and what is done
+ * with the peer's grants by the batch. All of it belongs to one thread.
+ */
+struct iddr_pages {
+	struct page **free;
+	unsigned int nr_free;
+	unsigned int nr;
+	bool foreign;			/* frames for mapping, no memory of ours */
+};
+
+int iddr_pages_create(struct iddr_pages *p, unsigned int nr, bool foreign);
+void iddr_pages_destroy(struct iddr_pages *p);
+
+/* Room for IDDR_GOPS_BATCH operations, then a hypercall. */
+#define IDDR_GOPS_BATCH		128
+
+struct iddr_gops {
+	domid_t peer;
+	u64 *grant_ops;
+	unsigned int nr;
+	union {
+		struct gnttab_map_grant_ref map[IDDR_GOPS_BATCH];
+		struct gnttab_unmap_grant_ref unmap[IDDR_GOPS_BATCH];
+		struct gnttab_copy copy[IDDR_GOPS_BATCH];
+	};
+	struct page *pages[IDDR_GOPS_BATCH];
+	void *owners[IDDR_GOPS_BATCH];
+	grant_handle_t *handles[IDDR_GOPS_BATCH];
+	void (*failed)(void *owner);	/* one of the owner's operations was refused */
+};
+
+struct iddr_gops *iddr_gops_create(domid_t peer, u64 *grant_ops,
+				   void (*failed)(void *owner));
+void iddr_gops_map(struct iddr_gops *g, void *owner, grant_ref_t ref,
+		   struct page *page, grant_handle_t *handle, bool readonly);
+void iddr_gops_map_flush(struct iddr_gops *g);
+void iddr_gops_unmap(struct iddr_gops *g, struct page *page,
+		     grant_handle_t handle);
+void iddr_gops_unmap_flush(struct iddr_gops *g);
+void iddr_gops_copy(struct iddr_gops *g, void *owner, grant_ref_t ref,
+		    u16 ref_offset, struct page *page, u16 page_offset,
+		    u16 bytes, bool to_peer);
+void iddr_gops_copy_flush(struct iddr_gops *g);
 
 #endif /* IDDR_COMM_H */

@@ -161,6 +161,18 @@ static inline int iddr_rx_avail(const struct iddr_rx *rx, const u32 *limit_end,
 	return n;
 }
 
+/* Does the peer's index show anything? A hint: cheap, needs no ownership. */
+static inline bool iddr_rx_peek(const struct iddr_rx *rx)
+{
+	return READ_ONCE(*rx->shared_prod) != READ_ONCE(rx->cons);
+}
+
+/* Is a notification still asked for, as of the entries consumed so far? */
+static inline bool iddr_rx_is_armed(const struct iddr_rx *rx)
+{
+	return rx->event - rx->cons == 1;
+}
+
 /* Ask for a notification at the next entry. True: look again, do not sleep. */
 static inline bool iddr_rx_arm(struct iddr_rx *rx)
 {

@@ -30,8 +30,10 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int16_t s16;
+typedef int64_t s64;
 
 #define S64_MAX			INT64_MAX
+#define U64_MAX			UINT64_MAX
 
 #define fallthrough		__attribute__((__fallthrough__))
 

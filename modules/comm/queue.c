@@ -3,18 +3,32 @@
  * A queue and its waiter: who consumes the ring, how it waits, and how it goes
  * from one way of waiting to another with I/O in flight.
  *
- * One thread per queue and side. In event mode it sleeps; the upcall either
- * drains the ring itself (drain_in_upcall: a front end, whose completions are
- * short) or wakes the thread (a back end, which submits I/O and may sleep). In
- * spin mode the port is masked, the event index disarmed, and the thread looks
- * at the producer index in a loop, at the lowest priority.
+ * One thread per queue and side, which is either awake or asleep:
  *
- * Changes of mode are made by the thread alone:
- *   event -> spin  disable_irq() waits for a running upcall and masks the port;
- *                  from then on the thread owns the consumer's end; disarm.
- *   spin -> event  drain until arming finds nothing (the proof in iddr_ring.h),
- *                  then enable_irq(). A notification that arrives in between is
- *                  kept pending by the masked port and delivered at unmasking.
+ *   awake   It looks at the peer's producer index again and again. It asks for
+ *           no notification, and has not given the EOI of the last upcall, so
+ *           that there is none. How long it stays awake after the last entry is
+ *           the mode's budget (iddr_wait.h): nothing in mode event, for ever in
+ *           mode spin, a while in hybrid and adaptive.
+ *   asleep  It has asked for a notification, has looked once more, has given the
+ *           EOI, and waits to be kicked by the upcall.
+ *
+ * So a change of mode changes a number, and has no protocol of its own. A queue
+ * whose drain does not sleep (drain_atomic: a front end's, whose completions
+ * are short) is also drained by the upcall itself, under rx_lock; in mode event
+ * that is all, and its thread wakes for a change of mode or an upcall's overflow
+ * only. In the other modes the upcall drains what there is and then hands over
+ * to the thread.
+ *
+ * No wake-up is lost:
+ *   - An entry and falling asleep: the proof in iddr_ring.h. The notification
+ *     may come before the EOI is given; then Xen keeps it pending on the masked
+ *     port, and giving the EOI delivers it.
+ *   - A kick (upcall, change of mode, stop, own work) and falling asleep: kicked
+ *     is cleared before a look and tested after it, by wait_event().
+ *   - An upcall that drains and a thread that falls asleep exclude each other by
+ *     rx_lock; whoever is last in it has armed, or has left kicked set.
+ * The same is checked by a model: modules/test/models/.
  *
  * Event storms: ports are bound with late EOI. It is given after draining, and
  * marked spurious if there was nothing to drain, which makes Linux delay the
@@ -26,12 +40,20 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
+#include <linux/timekeeping.h>
 
 #include "iddr_comm.h"
+#define CREATE_TRACE_POINTS
+#include "iddr_trace.h"
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(iddr_request);
+EXPORT_TRACEPOINT_SYMBOL_GPL(iddr_response);
 
 static const char * const iddr_mode_names[IDDR_NR_MODES] = {
 	[IDDR_MODE_EVENT] = "event",
 	[IDDR_MODE_SPIN] = "spin",
+	[IDDR_MODE_HYBRID] = "hybrid",
+	[IDDR_MODE_ADAPTIVE] = "adaptive",
 };
 
 int iddr_mode_parse(const char *name)
@@ -46,20 +68,32 @@ const char *iddr_mode_name(enum iddr_mode mode)
 }
 EXPORT_SYMBOL_GPL(iddr_mode_name);
 
+/* Defaults: @budget_us for hybrid, nothing to 1 ms for adaptive. */
+void iddr_wait_limits_init(struct iddr_wait_limits *limits,
+			   unsigned int budget_us)
+{
+	limits->fixed_ns = (u64)budget_us * NSEC_PER_USEC;
+	limits->min_ns = 0;
+	limits->max_ns = NSEC_PER_MSEC;
+}
+EXPORT_SYMBOL_GPL(iddr_wait_limits_init);
+
 void iddr_queue_init(struct iddr_queue *q, const struct iddr_queue_ops *ops,
 		     struct xenbus_device *xdev, unsigned int index,
-		     enum iddr_mode mode)
+		     enum iddr_mode mode, const struct iddr_wait_limits *limits)
 {
 	memset(q, 0, sizeof(*q));
 	q->ops = ops;
 	q->xdev = xdev;
 	q->index = index;
+	q->limits = limits;
 	q->mode = IDDR_MODE_EVENT;	/* the thread takes it from there */
 	q->mode_wanted = mode;
-	q->ring_ref = INVALID_GRANT_REF;
+	spin_lock_init(&q->rx_lock);
 	spin_lock_init(&q->tx_lock);
 	init_waitqueue_head(&q->wq);
 	init_waitqueue_head(&q->mode_wq);
+	iddr_wait_init(&q->wait, limits);
 }
 EXPORT_SYMBOL_GPL(iddr_queue_init);
 
@@ -92,6 +126,38 @@ bool iddr_queue_publish(struct iddr_queue *q)
 }
 EXPORT_SYMBOL_GPL(iddr_queue_publish);
 
+/* Ring the peer's bell. Not under tx_lock: it is a hypercall. */
+void iddr_queue_notify(struct iddr_queue *q)
+{
+	trace_iddr_notify(q, q->tx_stats.entries);
+	notify_remote_via_irq(q->irq);
+}
+EXPORT_SYMBOL_GPL(iddr_queue_notify);
+
+/* Have the thread look at its ring and its other work. Any context. */
+void iddr_queue_kick(struct iddr_queue *q)
+{
+	WRITE_ONCE(q->kicked, true);
+	wake_up(&q->wq);
+}
+EXPORT_SYMBOL_GPL(iddr_queue_kick);
+
+/* The consumer's end, for the thread or for whoever drains in its place. */
+static unsigned long iddr_queue_lock_rx(struct iddr_queue *q)
+{
+	unsigned long flags = 0;
+
+	if (q->ops->drain_atomic)
+		spin_lock_irqsave(&q->rx_lock, flags);
+	return flags;
+}
+
+static void iddr_queue_unlock_rx(struct iddr_queue *q, unsigned long flags)
+{
+	if (q->ops->drain_atomic)
+		spin_unlock_irqrestore(&q->rx_lock, flags);
+}
+
 /* The end of a peer that breaks the protocol. */
 static void iddr_queue_break(struct iddr_queue *q, int err)
 {
@@ -122,9 +188,12 @@ static int iddr_queue_drain(struct iddr_queue *q)
  */
 static int iddr_queue_arm(struct iddr_queue *q)
 {
+	bool more = iddr_rx_arm(&q->rx);
 	int n;
 
-	if (!iddr_rx_arm(&q->rx) || q->broken)
+	q->rx_stats.arms++;
+	trace_iddr_arm(q, more);
+	if (!more || q->broken)
 		return 0;
 	n = iddr_queue_drain(q);
 	/* The index showed entries and then took them back. An honest peer
@@ -135,82 +204,103 @@ static int iddr_queue_arm(struct iddr_queue *q)
 	return n;
 }
 
-/* The thread shall look up from its work: it is to end or to wait otherwise. */
-static bool iddr_queue_must_leave(struct iddr_queue *q)
+/*
+ * Drain what there is now, from outside the thread; for drain_atomic only.
+ * Return: entries consumed.
+ */
+int iddr_queue_look(struct iddr_queue *q)
 {
-	return kthread_should_stop() || READ_ONCE(q->mode_wanted) != q->mode;
+	unsigned long flags;
+	int n;
+
+	spin_lock_irqsave(&q->rx_lock, flags);
+	n = iddr_queue_drain(q);
+	iddr_rx_refresh(&q->rx);
+	spin_unlock_irqrestore(&q->rx_lock, flags);
+	return n;
+}
+EXPORT_SYMBOL_GPL(iddr_queue_look);
+
+/* The same by one of many pollers: 0 at once if another one is at it. */
+int iddr_queue_try_look(struct iddr_queue *q)
+{
+	unsigned long flags;
+	int n;
+
+	/* Without the lock: most looks find nothing. */
+	if (!iddr_rx_peek(&q->rx)) {
+		q->rx_stats.spin_iterations++;	/* roughly: it has no lock */
+		return 0;
+	}
+	if (!spin_trylock_irqsave(&q->rx_lock, flags))
+		return 0;
+	n = iddr_queue_drain(q);
+	iddr_rx_refresh(&q->rx);
+	spin_unlock_irqrestore(&q->rx_lock, flags);
+	return n;
+}
+EXPORT_SYMBOL_GPL(iddr_queue_try_look);
+
+/* Give the EOI of an upcall, if one is due. */
+static void iddr_queue_give_eoi(struct iddr_queue *q, bool spurious)
+{
+	if (xchg(&q->eoi_owed, false))
+		xen_irq_lateeoi(q->irq, spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
 }
 
 /*
- * Drain until there is nothing left and the event index is armed, in the
- * upcall. A peer that answers faster than we submit could keep us here for as
- * long as there is I/O: beyond a few rings' worth the thread takes over.
- * Return: entries consumed, or -EAGAIN: not armed, more to do.
+ * Drain in the upcall. A peer that answers faster than we submit could keep us
+ * here for as long as there is I/O: beyond a few rings' worth the thread takes
+ * over. Adds what it consumed to @total.
+ * Return: whether all is done: armed, and nothing waits.
  */
-static int iddr_queue_drain_in_upcall(struct iddr_queue *q)
+static bool iddr_queue_drain_in_upcall(struct iddr_queue *q, int *total)
 {
-	int n, total = 0;
+	unsigned long flags;
+	bool done = false;
+	int n;
 
+	spin_lock_irqsave(&q->rx_lock, flags);
 	do {
 		n = iddr_queue_drain(q);
-		if (!n)
+		/* Who watches does not arm, and who will watch need not. */
+		if (!n && !q->watching && !iddr_queue_spins(q)) {
 			n = iddr_queue_arm(q);
-		total += n;
-		if (total >= 4 * q->nr_slots)
-			return -EAGAIN;
-	} while (n);
-	return total;
+			done = !n;
+		}
+		*total += n;
+	} while (n && *total < 4 * q->nr_slots);
+	spin_unlock_irqrestore(&q->rx_lock, flags);
+	return done;
 }
 
 irqreturn_t iddr_queue_upcall(int irq, void *data)
 {
 	struct iddr_queue *q = data;
+	int n = 0;
 
 	q->rx_stats.notify_received++;
-	if (q->ops->drain_in_upcall) {
-		int n = iddr_queue_drain_in_upcall(q);
-
-		if (n >= 0) {
-			xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);
-			return IRQ_HANDLED;
-		}
+	trace_iddr_upcall(q, q->rx_stats.entries);
+	if (q->polled) {
+		/* Not asked for; whoever polls finds what there is. */
+		xen_irq_lateeoi(irq, XEN_EOI_FLAG_SPURIOUS);
+		return IRQ_HANDLED;
 	}
-	/* The EOI is the thread's: no further upcall until then, and the
-	 * consumer's end belongs to the thread.
-	 */
+	if (q->ops->drain_atomic && iddr_queue_drain_in_upcall(q, &n)) {
+		xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);
+		return IRQ_HANDLED;
+	}
+	/* The EOI is the thread's: no further upcall until it falls asleep. */
 	WRITE_ONCE(q->eoi_owed, true);
-	WRITE_ONCE(q->kicked, true);
-	wake_up(&q->wq);
+	iddr_queue_kick(q);
 	return IRQ_HANDLED;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_upcall);
 
-/*
- * The thread drains for an upcall, or because it was told to. A peer may
- * produce without end: after each drain the thread gives way, and it leaves if
- * it must, still kicked.
- */
-static void iddr_queue_serve_kick(struct iddr_queue *q)
+/* The thread shall look up from its work: it is to end or to wait otherwise. */
+static bool iddr_queue_must_leave(struct iddr_queue *q)
 {
-	int n, total = 0;
-
-	/* Cleared before the first look at the ring (hence the barrier): where
-	 * no EOI is owed, an upcall may come at any time and must not be lost.
-	 */
-	smp_store_mb(q->kicked, false);
-	do {
-		n = iddr_queue_drain(q);
-		if (!n)
-			n = iddr_queue_arm(q);
-		total += n;
-		cond_resched();
-		if (n && iddr_queue_must_leave(q)) {
-			WRITE_ONCE(q->kicked, true);
-			return;
-		}
-	} while (n);
-	if (xchg(&q->eoi_owed, false))
-		xen_irq_lateeoi(q->irq, total ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return kthread_should_stop() || READ_ONCE(q->mode_wanted) != q->mode;
 }
 
 static bool iddr_queue_thread_has_work(struct iddr_queue *q)
@@ -218,74 +308,136 @@ static bool iddr_queue_thread_has_work(struct iddr_queue *q)
 	return READ_ONCE(q->kicked) || iddr_queue_must_leave(q);
 }
 
-static void iddr_queue_wait_event(struct iddr_queue *q)
+/* Nothing there: give way to whoever has work for this CPU. */
+static void iddr_queue_relax(void)
 {
+	if (!single_task_running())
+		yield();
+	else
+		cpu_relax();
+}
+
+/*
+ * Awake: look at the ring until the mode's budget has passed without an entry.
+ * @last: when the last look found something (ktime, ns), for what comes after.
+ * Return: whether to fall asleep; otherwise the thread must look up.
+ */
+static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
+{
+	u64 idle_since = 0, looks = 0;
+
+	for (;;) {
+		unsigned long flags;
+		bool stay;
+		int n;
+
+		/* Cleared before the looks (hence the barrier): a kick during
+		 * them counts for the next.
+		 */
+		if (READ_ONCE(q->kicked))
+			smp_store_mb(q->kicked, false);
+		n = 0;
+		if (iddr_rx_peek(&q->rx)) {
+			flags = iddr_queue_lock_rx(q);
+			n = iddr_queue_drain(q);
+			iddr_rx_refresh(&q->rx);
+			iddr_queue_unlock_rx(q, flags);
+		}
+		stay = q->ops->poll && q->ops->poll(q);
+
+		/* Never a stall for RCU, RCU-tasks or the soft-lockup detector. */
+		cond_resched_tasks_rcu_qs();
+		try_to_freeze();
+		if (iddr_queue_must_leave(q) || q->broken)
+			return false;
+
+		if (n) {
+			if (looks) {
+				q->rx_stats.spin_hits++;
+				trace_iddr_spin_hit(q, looks);
+			}
+			looks = 0;
+			idle_since = 0;
+			continue;
+		}
+		if (!stay) {
+			u64 budget = iddr_wait_budget(&q->wait, q->limits,
+						      q->mode);
+
+			if (!budget)
+				break;
+			if (budget != U64_MAX) {
+				/* One clock reading a look, none after a hit. */
+				u64 now = ktime_get_mono_fast_ns();
+
+				if (!idle_since)
+					idle_since = now;
+				else if (now - idle_since >= budget)
+					break;
+			}
+		}
+		q->rx_stats.spin_iterations++;
+		looks++;
+		iddr_queue_relax();
+	}
+	*last = idle_since ? idle_since : ktime_get_mono_fast_ns();
+	return true;
+}
+
+/* Has anything come since @entries were consumed? */
+static bool iddr_queue_has_entry(struct iddr_queue *q, u64 entries)
+{
+	return iddr_rx_peek(&q->rx) || READ_ONCE(q->rx_stats.entries) != entries;
+}
+
+/* Fall asleep, unless something has come; asleep until kicked. */
+static void iddr_queue_sleep(struct iddr_queue *q, u64 last, u64 *eoi_mark)
+{
+	u64 entries;
+	unsigned long flags = iddr_queue_lock_rx(q);
+
+	if (iddr_queue_arm(q)) {
+		iddr_queue_unlock_rx(q, flags);
+		return;
+	}
+	entries = q->rx_stats.entries;
+	WRITE_ONCE(q->watching, false);
+	iddr_queue_unlock_rx(q, flags);
+
+	iddr_queue_give_eoi(q, entries == *eoi_mark);
 	if (!iddr_queue_thread_has_work(q)) {
+		u64 now = ktime_get_mono_fast_ns();
+
 		q->rx_stats.sleeps++;
+		trace_iddr_sleep(q, now - last);
 		wait_event_freezable(q->wq, iddr_queue_thread_has_work(q));
 		q->rx_stats.wakeups++;
+		trace_iddr_wake(q, ktime_get_mono_fast_ns() - now);
 	}
-	if (READ_ONCE(q->kicked))
-		iddr_queue_serve_kick(q);
+
+	flags = iddr_queue_lock_rx(q);
+	*eoi_mark = entries;
+	WRITE_ONCE(q->watching, true);
+	/* Still armed, if it was not a notification that ended the sleep. */
+	if (iddr_rx_is_armed(&q->rx) && q->mode_wanted != IDDR_MODE_EVENT)
+		iddr_rx_disarm(&q->rx);
+	iddr_queue_unlock_rx(q, flags);
+	/* Woken by an entry: how long would it have paid to stay awake? */
+	if (q->mode == IDDR_MODE_ADAPTIVE && iddr_queue_has_entry(q, entries))
+		iddr_wait_slept(&q->wait, q->limits,
+				ktime_get_mono_fast_ns() - last);
 }
 
-static void iddr_queue_spin(struct iddr_queue *q)
-{
-	if (iddr_queue_drain(q)) {
-		iddr_rx_refresh(&q->rx);
-	} else {
-		q->rx_stats.spin_iterations++;
-		/* Someone else has work for this CPU: let it run. */
-		if (!single_task_running())
-			yield();
-		else
-			cpu_relax();
-	}
-	/* Never a stall for RCU, RCU-tasks or the soft-lockup detector. */
-	cond_resched_tasks_rcu_qs();
-	try_to_freeze();
-}
-
-static void iddr_queue_enter_spin(struct iddr_queue *q)
-{
-	disable_irq(q->irq);
-	/* An upcall may have left its work and its EOI to the thread. The work
-	 * is found by spinning.
-	 */
-	WRITE_ONCE(q->kicked, false);
-	if (xchg(&q->eoi_owed, false))
-		xen_irq_lateeoi(q->irq, 0);
-	iddr_rx_disarm(&q->rx);
-	/* Whoever wakes up here goes first, and loses next to nothing to us
-	 * while it runs: yield() alone would let CFS share the CPU evenly.
-	 */
-	sched_set_normal(current, MAX_NICE);
-}
-
-static void iddr_queue_leave_spin(struct iddr_queue *q)
-{
-	sched_set_normal(current, 0);
-	if (q->ops->drain_in_upcall) {
-		/* Last act as the owner of the consumer's end. */
-		do {
-			while (iddr_queue_drain(q))
-				cond_resched();
-		} while (iddr_queue_arm(q));
-	} else {
-		/* Drain and arm in event mode. */
-		WRITE_ONCE(q->kicked, true);
-	}
-	enable_irq(q->irq);
-}
-
+/* Take the mode that is wanted. */
 static void iddr_queue_switch(struct iddr_queue *q, enum iddr_mode mode)
 {
 	if (q->mode == mode)
 		return;
-	if (mode == IDDR_MODE_SPIN)
-		iddr_queue_enter_spin(q);
-	else
-		iddr_queue_leave_spin(q);
+	/* Whoever wakes up beside a spinner goes first, and loses next to
+	 * nothing to it while it runs: yield() alone would let CFS share the
+	 * CPU evenly.
+	 */
+	sched_set_normal(current, mode == IDDR_MODE_EVENT ? 0 : MAX_NICE);
 	WRITE_ONCE(q->mode, mode);
 	wake_up_all(&q->mode_wq);
 }
@@ -293,41 +445,42 @@ static void iddr_queue_switch(struct iddr_queue *q, enum iddr_mode mode)
 static int iddr_queue_thread(void *data)
 {
 	struct iddr_queue *q = data;
+	u64 last = 0, eoi_mark = 0;
 
 	set_freezable();
 	while (!kthread_should_stop()) {
 		iddr_queue_switch(q, READ_ONCE(q->mode_wanted));
 		/* A broken queue has nothing to watch; its owner ends it. */
-		if (q->mode == IDDR_MODE_SPIN && !q->broken)
-			iddr_queue_spin(q);
-		else if (q->broken)
+		if (q->broken)
 			wait_event_freezable(q->wq, iddr_queue_must_leave(q));
-		else
-			iddr_queue_wait_event(q);
+		else if (iddr_queue_watch(q, &last))
+			iddr_queue_sleep(q, last, &eoi_mark);
 	}
-	if (q->mode == IDDR_MODE_SPIN)
-		enable_irq(q->irq);	/* it is unbound balanced */
 	return 0;
 }
 
 /*
  * Start consuming. The ring is set up and the port bound with
- * iddr_queue_upcall(); an upcall may already have come.
+ * iddr_queue_upcall(); an upcall may already have come. A polled queue gets no
+ * thread.
  * Return: 0 or -errno.
  */
 int iddr_queue_start(struct iddr_queue *q, const char *thread_name)
 {
 	struct task_struct *thread;
 
+	if (q->polled)
+		return 0;
 	thread = kthread_create(iddr_queue_thread, q, "%s", thread_name);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	/* Kept until iddr_queue_put(), so that sysfs may read its times. */
 	get_task_struct(thread);
 	q->thread = thread;
-	/* Requests may wait already, produced before anyone was there to arm. */
-	if (!q->ops->drain_in_upcall)
-		q->kicked = true;
+	/* It starts awake: entries may wait already, produced before anyone
+	 * was there to arm.
+	 */
+	q->watching = true;
 	wake_up_process(thread);
 	return 0;
 }
@@ -355,13 +508,15 @@ EXPORT_SYMBOL_GPL(iddr_queue_put);
 
 /*
  * Change how the queue waits; I/O may be in flight.
- * Return: 0; -ENODEV once the queue is stopped; -ETIMEDOUT if the thread did
- * not take it within 10 s; -EINTR on a fatal signal.
+ * Return: 0; -EOPNOTSUPP for a polled queue; -ENODEV once the queue is stopped;
+ * -ETIMEDOUT if the thread did not take it within 10 s; -EINTR on a fatal signal.
  */
 int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode)
 {
 	long left;
 
+	if (q->polled)
+		return -EOPNOTSUPP;
 	if (READ_ONCE(q->stopped))
 		return -ENODEV;
 	WRITE_ONCE(q->mode_wanted, mode);
@@ -380,5 +535,5 @@ EXPORT_SYMBOL_GPL(iddr_queue_set_mode);
 MODULE_DESCRIPTION("IDDR communication module: shared rings, notification, grants");
 MODULE_AUTHOR("IDDR authors");
 /* Also makes the kernel show srcversion, by which results name the module. */
-MODULE_VERSION("0.1");
+MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL");

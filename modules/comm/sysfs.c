@@ -3,6 +3,7 @@
  * Queues in sysfs, documented in modules/ABI.md:
  *
  *   <device>/iddr/mode              all queues
+ *   <device>/iddr/budget_us, budget_min_us, budget_max_us, data_path
  *   <device>/iddr/queue<N>/mode     one queue
  *   <device>/iddr/queue<N>/<counter>
  *
@@ -49,17 +50,26 @@ IDDR_COUNTER(notify_sent, q->tx_stats.notify_sent);
 IDDR_COUNTER(notify_received, q->rx_stats.notify_received);
 IDDR_COUNTER(notify_suppressed, q->tx_stats.notify_suppressed);
 IDDR_COUNTER(spin_iterations, q->rx_stats.spin_iterations);
+IDDR_COUNTER(spin_hits, q->rx_stats.spin_hits);
+IDDR_COUNTER(arms, q->rx_stats.arms);
+IDDR_COUNTER(timeouts, q->rx_stats.timeouts);
 IDDR_COUNTER(sleeps, q->rx_stats.sleeps);
 IDDR_COUNTER(wakeups, q->rx_stats.wakeups);
 IDDR_COUNTER(grant_ops, q->rx_stats.grant_ops);
 IDDR_COUNTER(copied_bytes, q->tx_stats.copied_bytes + q->rx_stats.copied_bytes);
-/* Up to the last tick for a thread that is running. */
-IDDR_COUNTER(thread_cpu_ns, READ_ONCE(q->thread->se.sum_exec_runtime));
-IDDR_COUNTER(thread_pid, task_pid_nr(q->thread));
+/* Up to the last tick for a thread that is running; 0 where there is none. */
+IDDR_COUNTER(thread_cpu_ns, q->thread ?
+	     READ_ONCE(q->thread->se.sum_exec_runtime) : 0);
+IDDR_COUNTER(thread_pid, q->thread ? task_pid_nr(q->thread) : 0);
+/* Not counters, but numbers all the same. */
+IDDR_COUNTER(ring_slots, q->nr_slots);
+IDDR_COUNTER(budget_ns, iddr_wait_budget(&q->wait, q->limits,
+					 READ_ONCE(q->mode)));
 
 static ssize_t mode_show(struct iddr_queue *q, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", iddr_mode_name(READ_ONCE(q->mode)));
+	return sysfs_emit(buf, "%s\n", q->polled ? "poll" :
+			  iddr_mode_name(READ_ONCE(q->mode)));
 }
 
 static ssize_t mode_store(struct iddr_queue *q, const char *buf, size_t len)
@@ -88,12 +98,17 @@ static struct attribute *iddr_queue_attrs[] = {
 	&iddr_attr_notify_received.attr,
 	&iddr_attr_notify_suppressed.attr,
 	&iddr_attr_spin_iterations.attr,
+	&iddr_attr_spin_hits.attr,
+	&iddr_attr_arms.attr,
+	&iddr_attr_timeouts.attr,
 	&iddr_attr_sleeps.attr,
 	&iddr_attr_wakeups.attr,
 	&iddr_attr_grant_ops.attr,
 	&iddr_attr_copied_bytes.attr,
 	&iddr_attr_thread_cpu_ns.attr,
 	&iddr_attr_thread_pid.attr,
+	&iddr_attr_ring_slots.attr,
+	&iddr_attr_budget_ns.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(iddr_queue);
@@ -145,8 +160,11 @@ static ssize_t iddr_link_mode_store(struct kobject *kobj,
 	unsigned int i;
 
 	for (i = 0; i < link->nr_queues; i++) {
-		ssize_t ret = mode_store(link->queues[i], buf, len);
+		ssize_t ret;
 
+		if (link->queues[i]->polled)
+			continue;
+		ret = mode_store(link->queues[i], buf, len);
 		if (ret < 0)
 			return ret;
 	}
@@ -155,6 +173,56 @@ static ssize_t iddr_link_mode_store(struct kobject *kobj,
 
 static struct kobj_attribute iddr_link_mode_attr =
 	__ATTR(mode, 0644, iddr_link_mode_show, iddr_link_mode_store);
+
+/* Budgets are shown and taken in microseconds, up to 1 s, and kept in ns. */
+#define IDDR_BUDGET_MAX_US	USEC_PER_SEC
+
+#define IDDR_BUDGET(_name, _field)					\
+static ssize_t _name##_show(struct kobject *kobj,			\
+			    struct kobj_attribute *attr, char *buf)	\
+{									\
+	return sysfs_emit(buf, "%llu\n",				\
+			  READ_ONCE(to_link(kobj)->limits->_field) /	\
+			  NSEC_PER_USEC);				\
+}									\
+static ssize_t _name##_store(struct kobject *kobj,			\
+			     struct kobj_attribute *attr,		\
+			     const char *buf, size_t len)		\
+{									\
+	u64 us;								\
+	int err = kstrtou64(buf, 10, &us);				\
+									\
+	if (err)							\
+		return err;						\
+	if (us > IDDR_BUDGET_MAX_US)					\
+		return -ERANGE;						\
+	WRITE_ONCE(to_link(kobj)->limits->_field, us * NSEC_PER_USEC);	\
+	return len;							\
+}									\
+static struct kobj_attribute iddr_link_##_name##_attr =			\
+	__ATTR(_name, 0644, _name##_show, _name##_store)
+
+IDDR_BUDGET(budget_us, fixed_ns);
+IDDR_BUDGET(budget_min_us, min_ns);
+IDDR_BUDGET(budget_max_us, max_ns);
+
+static ssize_t data_path_show(struct kobject *kobj,
+			      struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", to_link(kobj)->data_path);
+}
+
+static struct kobj_attribute iddr_link_data_path_attr = __ATTR_RO(data_path);
+
+static const struct attribute *iddr_link_attrs[] = {
+	&iddr_link_mode_attr.attr,
+	&iddr_link_budget_us_attr.attr,
+	&iddr_link_budget_min_us_attr.attr,
+	&iddr_link_budget_max_us_attr.attr,
+	&iddr_link_data_path_attr.attr,
+	NULL
+};
+
 
 static void iddr_link_kobj_release(struct kobject *kobj)
 {
@@ -179,7 +247,8 @@ static void iddr_kobj_del(struct kobject *kobj, struct completion *released)
  * Return: 0 or -errno, with nothing left behind.
  */
 int iddr_link_add(struct iddr_link *link, struct kobject *parent,
-		  struct iddr_queue **queues, unsigned int nr_queues)
+		  struct iddr_queue **queues, unsigned int nr_queues,
+		  struct iddr_wait_limits *limits, const char *data_path)
 {
 	unsigned int i;
 	int err;
@@ -188,6 +257,8 @@ int iddr_link_add(struct iddr_link *link, struct kobject *parent,
 	memset(link, 0, sizeof(*link));
 	link->queues = queues;
 	link->nr_queues = nr_queues;
+	link->limits = limits;
+	link->data_path = data_path;
 	mutex_init(&link->mode_lock);
 	init_completion(&link->kobj_released);
 	err = kobject_init_and_add(&link->kobj, &iddr_link_ktype, parent,
@@ -211,8 +282,8 @@ int iddr_link_add(struct iddr_link *link, struct kobject *parent,
 		}
 		link->nr_added++;
 	}
-	/* Last: a write to it reaches every queue's directory. */
-	err = sysfs_create_file(&link->kobj, &iddr_link_mode_attr.attr);
+	/* Last: a write to mode reaches every queue's directory. */
+	err = sysfs_create_files(&link->kobj, iddr_link_attrs);
 	if (err)
 		goto fail;
 	return 0;
@@ -226,7 +297,7 @@ EXPORT_SYMBOL_GPL(iddr_link_add);
 /* Undo iddr_link_add(); no reader or writer is left when it returns. */
 void iddr_link_del(struct iddr_link *link)
 {
-	sysfs_remove_file(&link->kobj, &iddr_link_mode_attr.attr);
+	sysfs_remove_files(&link->kobj, iddr_link_attrs);
 	while (link->nr_added) {
 		struct iddr_queue *q = link->queues[--link->nr_added];
 

@@ -1,85 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Grants kept for as long as a connection lasts ("persistent"), both ends.
- *
- * iddr_pool: pages granted to the peer once; data is copied through them. The
- * peer may read and write them at any time, so they never hold anything but
- * this device's data, and they are zeroed before they are granted.
- *
- * iddr_gcache: the peer's pages, mapped at first use and found again by grant
- * reference. Their number is bounded; beyond it the mapping that was least
- * recently used and is idle makes room. So a peer that never repeats a
- * reference costs itself speed and nobody else memory.
+ * The back end's side of persistent grants: the peer's pages, mapped at first use
+ * and found again by grant reference. Their number is bounded; beyond it the
+ * mapping that was least recently used and is idle makes room. So a peer that
+ * never repeats a reference costs itself speed and nobody else memory.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <xen/page.h>
 
 #include "iddr_comm.h"
-
-/* Grant @nr zeroed pages to @peer. Return: 0, or -errno with nothing kept. */
-int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int nr)
-{
-	int err = -ENOMEM;
-	int ref;
-
-	pool->nr = 0;
-	pool->pages = kvcalloc(nr, sizeof(*pool->pages), GFP_KERNEL);
-	pool->refs = kvcalloc(nr, sizeof(*pool->refs), GFP_KERNEL);
-	if (!pool->pages || !pool->refs)
-		goto fail;
-
-	for (; pool->nr < nr; pool->nr++) {
-		struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-
-		if (!page)
-			goto fail;
-		ref = gnttab_grant_foreign_access(peer, xen_page_to_gfn(page),
-						  0);
-		if (ref < 0) {
-			__free_page(page);
-			err = ref;
-			goto fail;
-		}
-		pool->pages[pool->nr] = page;
-		pool->refs[pool->nr] = ref;
-	}
-	return 0;
-
-fail:
-	iddr_pool_destroy(pool);
-	return err;
-}
-EXPORT_SYMBOL_GPL(iddr_pool_create);
-
-/*
- * End the grants. A page that the peer still maps stays allocated until it is
- * unmapped; the kernel sees to that.
- * Return: how many such pages there are.
- */
-unsigned int iddr_pool_destroy(struct iddr_pool *pool)
-{
-	unsigned int mapped = 0;
-
-	while (pool->nr) {
-		grant_ref_t ref = pool->refs[--pool->nr];
-		struct page *page = pool->pages[pool->nr];
-
-		if (gnttab_try_end_foreign_access(ref)) {
-			__free_page(page);
-		} else {
-			gnttab_end_foreign_access(ref, page);
-			mapped++;
-		}
-	}
-	kvfree(pool->pages);
-	kvfree(pool->refs);
-	pool->pages = NULL;
-	pool->refs = NULL;
-	return mapped;
-}
-EXPORT_SYMBOL_GPL(iddr_pool_destroy);
 
 /*
  * @max: mappings kept at the most; >= references in flight at any time.
@@ -100,9 +30,10 @@ int iddr_gcache_create(struct iddr_gcache *c, domid_t peer, unsigned int max,
 	c->max_batch = max_batch;
 	c->grant_ops = grant_ops;
 	c->map_ops = kvcalloc(max_batch, sizeof(*c->map_ops), GFP_KERNEL);
+	c->map_pages = kvcalloc(max_batch, sizeof(*c->map_pages), GFP_KERNEL);
 	c->batch = kvcalloc(max_batch, sizeof(*c->batch), GFP_KERNEL);
 	c->free_pages = kvcalloc(max, sizeof(*c->free_pages), GFP_KERNEL);
-	if (!c->map_ops || !c->batch || !c->free_pages)
+	if (!c->map_ops || !c->map_pages || !c->batch || !c->free_pages)
 		goto fail;
 	/* Page frames with no memory of their own, for foreign pages. */
 	err = gnttab_alloc_pages(max, c->free_pages);
@@ -113,8 +44,10 @@ int iddr_gcache_create(struct iddr_gcache *c, domid_t peer, unsigned int max,
 
 fail:
 	kvfree(c->map_ops);
+	kvfree(c->map_pages);
 	kvfree(c->batch);
 	kvfree(c->free_pages);
+	memset(c, 0, sizeof(*c));
 	return err;
 }
 EXPORT_SYMBOL_GPL(iddr_gcache_create);
@@ -198,23 +131,18 @@ static void iddr_gmap_discard(struct iddr_gcache *c, struct iddr_gmap *m)
 /* Map the new ones of c->batch. Return: 0, or -EFAULT if any grant is bad. */
 static int iddr_gcache_map(struct iddr_gcache *c, unsigned int nr)
 {
-	struct page **pages;
 	unsigned int i;
 	int err;
 
-	pages = kmalloc_array(nr, sizeof(*pages), GFP_NOIO);
-	if (!pages)
-		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
 		struct iddr_gmap *m = c->batch[i];
 
-		pages[i] = m->page;
+		c->map_pages[i] = m->page;
 		gnttab_set_map_op(&c->map_ops[i],
 				  (unsigned long)page_address(m->page),
 				  GNTMAP_host_map, m->ref, c->peer);
 	}
-	err = gnttab_map_refs(c->map_ops, NULL, pages, nr);
-	kfree(pages);
+	err = gnttab_map_refs(c->map_ops, NULL, c->map_pages, nr);
 	*c->grant_ops += nr;
 	if (err)
 		return -EFAULT;
@@ -289,6 +217,7 @@ void iddr_gcache_destroy(struct iddr_gcache *c)
 	xa_destroy(&c->by_ref);
 	gnttab_free_pages(c->nr_free, c->free_pages);
 	kvfree(c->map_ops);
+	kvfree(c->map_pages);
 	kvfree(c->batch);
 	kvfree(c->free_pages);
 }
