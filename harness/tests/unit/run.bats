@@ -120,7 +120,6 @@ setup() { pipeline_setup; }
 	rc=0
 	wait "$pid" || rc=$?
 	[ "$rc" -eq 130 ]
-	cat "$BATS_TEST_TMPDIR/out" >&2
 	grep -q 'stopped early; [0-9]* finished cells are kept' "$BATS_TEST_TMPDIR/out"
 	n=$(find "$(the_run long)/cells" -mindepth 1 -maxdepth 1 ! -name '*.partial' | wc -l)
 	[ "$n" -ge 4 ]
