@@ -141,11 +141,6 @@ static void iddr_back_resize_work(struct work_struct *work)
 		xenbus_dev_error(xdev, err, "announcing the new size");
 }
 
-static bool iddr_back_flushes(struct iddr_bdisk *d)
-{
-	return bdev_write_cache(d->bdev);
-}
-
 /* What a connection may use; told before the front end has to choose. */
 static int iddr_back_offer(struct xenbus_device *xdev)
 {

@@ -1,10 +1,4 @@
-/*
- * Wait until fewer than @before requests are outstanding, or one waits to be
- * finished; bounded by the device. The queue's one owner.
- */
-static void iddr_back_wait_progress(struct iddr_bqueue *bq, unsigned int before)
-{
-	if (iddr_back_finish(bq))// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Back end, data path: take a request off the ring, check it (iddr_parse.h), get
  * at its data, make a bio of it, submit it, answer.
@@ -87,7 +81,8 @@ static void iddr_back_publish(struct iddr_bqueue *bq)
 	struct iddr_queue *q = &bq->q;
 	bool notify;
 
-	if (READ_ONCE(q->tx.prod) == READ_ONCE(q->tx.published))	/* others publish at once */
+	/* Others publish at once. */
+	if (READ_ONCE(q->tx.prod) == READ_ONCE(q->tx.published))
 		return;
 	spin_lock_irq(&q->tx_lock);
 	notify = iddr_queue_publish(q);
@@ -187,7 +182,7 @@ static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
 	 * polling that frees one.
 	 */
 	if (polled)
-		opf |= REQ_POLLED | REQ_NOWAIT;|= REQ_POLLED;
+		opf |= REQ_POLLED | REQ_NOWAIT;
 	req->deferred = polled || bq->path != IDDR_PATH_PERSISTENT;
 
 	bio_init(bio, bq->bdev, req->s.vec, cmd->nr_segs, opf);
@@ -322,7 +317,7 @@ static void iddr_back_poll_device(struct iddr_bqueue *bq)
 	 * next bio may be in another one.
 	 */
 	list_move_tail(&req->polled, &bq->polled);
-	bio_poll(&req->bio, NULL, BLK_POLL_ONESHOT | BLK_POLL_NOSLEEP);| BLK_POLL_NOSLEEP);
+	bio_poll(&req->bio, NULL, BLK_POLL_ONESHOT | BLK_POLL_NOSLEEP);
 }
 
 /* iddr_queue_ops.poll */
@@ -338,12 +333,13 @@ static bool iddr_back_poll(struct iddr_queue *q)
 	return any || !list_empty(&bq->polled);
 }
 
-/* Wait until a request ends; bounded by the device. The queue's one owner. */
-static void iddr_back_wait_progress(struct iddr_bqueue *bq)
+/*
+ * Wait until fewer than @before requests are outstanding, or one waits to be
+ * finished; bounded by the device. The queue's one owner.
+ */
+static void iddr_back_wait_progress(struct iddr_bqueue *bq, unsigned int before)
 {
-	unsigned int before = READ_ONCE(bq->outstanding);
-
-	if (!before || iddr_back_finish(bq))
+	if (iddr_back_finish(bq))
 		return;
 	if (!list_empty(&bq->polled)) {
 		iddr_back_poll_device(bq);

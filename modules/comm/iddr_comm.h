@@ -45,6 +45,7 @@ struct iddr_tx_stats {
 	u64 notify_sent;	/* notifications sent */
 	u64 notify_suppressed;	/* publications that needed none */
 	u64 copied_bytes;	/* copied towards the peer */
+	u64 grant_ops;		/* grants issued for requests */
 };
 
 struct iddr_rx_stats {
@@ -56,7 +57,9 @@ struct iddr_rx_stats {
 	u64 sleeps;		/* times the waiting thread went to sleep */
 	u64 wakeups;		/* times it was woken */
 	u64 copied_bytes;	/* copied from the peer */
-	u64 grant_ops;		/* grants issued, ended, mapped, unmapped, copied */
+	u64 grant_ops;		/* other grants issued, ended, mapped, unmapped,
+				 * copied
+				 */
 	u64 timeouts;		/* requests unanswered for the block layer's limit */
 };
 
@@ -72,7 +75,7 @@ struct iddr_queue_ops {
 	/*
 	 * Optional: work of the thread's besides the ring, done at each look
 	 * and before sleeping. Return: true to stay awake, whatever the mode:
-	 * something is under way that only looking brings on.
+	 * something was done, or is under way that only looking brings on.
 	 */
 	bool (*poll)(struct iddr_queue *q);
 	/* Called once, in the thread or in an upcall. Must not sleep. */

@@ -142,22 +142,6 @@ void iddr_queue_kick(struct iddr_queue *q)
 }
 EXPORT_SYMBOL_GPL(iddr_queue_kick);
 
-/* The consumer's end, for the thread or for whoever drains in its place. */
-static unsigned long iddr_queue_lock_rx(struct iddr_queue *q)
-{
-	unsigned long flags = 0;
-
-	if (q->ops->drain_atomic)
-		spin_lock_irqsave(&q->rx_lock, flags);
-	return flags;
-}
-
-static void iddr_queue_unlock_rx(struct iddr_queue *q, unsigned long flags)
-{
-	if (q->ops->drain_atomic)
-		spin_unlock_irqrestore(&q->rx_lock, flags);
-}
-
 /* The end of a peer that breaks the protocol. */
 static void iddr_queue_break(struct iddr_queue *q, int err)
 {
@@ -205,19 +189,60 @@ static int iddr_queue_arm(struct iddr_queue *q)
 }
 
 /*
+ * As the owner of the consumer's end: the thread is, unless others may drain as
+ * well; then whoever holds rx_lock is.
+ */
+static int iddr_queue_as_owner(struct iddr_queue *q,
+			       int (*what)(struct iddr_queue *q))
+{
+	unsigned long flags;
+	int ret;
+
+	if (!q->ops->drain_atomic)
+		return what(q);
+	spin_lock_irqsave(&q->rx_lock, flags);
+	ret = what(q);
+	spin_unlock_irqrestore(&q->rx_lock, flags);
+	return ret;
+}
+
+/* By the owner: one drain; the event index does not go stale. */
+static int iddr_queue_drain_and_refresh(struct iddr_queue *q)
+{
+	int n = iddr_queue_drain(q);
+
+	iddr_rx_refresh(&q->rx);
+	return n;
+}
+
+/* By the owner. Return: 0: asleep from here on; else look again. */
+static int iddr_queue_fall_asleep(struct iddr_queue *q)
+{
+	int n = iddr_queue_arm(q);
+
+	if (!n)
+		q->watching = false;
+	return n;
+}
+
+/* By the owner: awake from here on. */
+static int iddr_queue_wake(struct iddr_queue *q)
+{
+	q->watching = true;
+	/* Still armed, if it was not a notification that ended the sleep. */
+	if (iddr_rx_is_armed(&q->rx) &&
+	    READ_ONCE(q->mode_wanted) != IDDR_MODE_EVENT)
+		iddr_rx_disarm(&q->rx);
+	return 0;
+}
+
+/*
  * Drain what there is now, from outside the thread; for drain_atomic only.
  * Return: entries consumed.
  */
 int iddr_queue_look(struct iddr_queue *q)
 {
-	unsigned long flags;
-	int n;
-
-	spin_lock_irqsave(&q->rx_lock, flags);
-	n = iddr_queue_drain(q);
-	iddr_rx_refresh(&q->rx);
-	spin_unlock_irqrestore(&q->rx_lock, flags);
-	return n;
+	return iddr_queue_as_owner(q, iddr_queue_drain_and_refresh);
 }
 EXPORT_SYMBOL_GPL(iddr_queue_look);
 
@@ -234,8 +259,7 @@ int iddr_queue_try_look(struct iddr_queue *q)
 	}
 	if (!spin_trylock_irqsave(&q->rx_lock, flags))
 		return 0;
-	n = iddr_queue_drain(q);
-	iddr_rx_refresh(&q->rx);
+	n = iddr_queue_drain_and_refresh(q);
 	spin_unlock_irqrestore(&q->rx_lock, flags);
 	return n;
 }
@@ -327,22 +351,17 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 	u64 idle_since = 0, looks = 0;
 
 	for (;;) {
-		unsigned long flags;
 		bool stay;
-		int n;
+		int n = 0;
 
 		/* Cleared before the looks (hence the barrier): a kick during
 		 * them counts for the next.
 		 */
 		if (READ_ONCE(q->kicked))
 			smp_store_mb(q->kicked, false);
-		n = 0;
-		if (iddr_rx_peek(&q->rx)) {
-			flags = iddr_queue_lock_rx(q);
-			n = iddr_queue_drain(q);
-			iddr_rx_refresh(&q->rx);
-			iddr_queue_unlock_rx(q, flags);
-		}
+		if (iddr_rx_peek(&q->rx))
+			n = iddr_queue_as_owner(q,
+						iddr_queue_drain_and_refresh);
 		stay = q->ops->poll && q->ops->poll(q);
 
 		/* Never a stall for RCU, RCU-tasks or the soft-lockup detector. */
@@ -360,7 +379,9 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 			idle_since = 0;
 			continue;
 		}
-		if (!stay) {
+		if (stay) {
+			idle_since = 0;
+		} else {
 			u64 budget = iddr_wait_budget(&q->wait, q->limits,
 						      q->mode);
 
@@ -394,16 +415,10 @@ static bool iddr_queue_has_entry(struct iddr_queue *q, u64 entries)
 static void iddr_queue_sleep(struct iddr_queue *q, u64 last, u64 *eoi_mark)
 {
 	u64 entries;
-	unsigned long flags = iddr_queue_lock_rx(q);
 
-	if (iddr_queue_arm(q)) {
-		iddr_queue_unlock_rx(q, flags);
+	if (iddr_queue_as_owner(q, iddr_queue_fall_asleep))
 		return;
-	}
-	entries = q->rx_stats.entries;
-	WRITE_ONCE(q->watching, false);
-	iddr_queue_unlock_rx(q, flags);
-
+	entries = READ_ONCE(q->rx_stats.entries);
 	iddr_queue_give_eoi(q, entries == *eoi_mark);
 	if (!iddr_queue_thread_has_work(q)) {
 		u64 now = ktime_get_mono_fast_ns();
@@ -415,13 +430,8 @@ static void iddr_queue_sleep(struct iddr_queue *q, u64 last, u64 *eoi_mark)
 		trace_iddr_wake(q, ktime_get_mono_fast_ns() - now);
 	}
 
-	flags = iddr_queue_lock_rx(q);
 	*eoi_mark = entries;
-	WRITE_ONCE(q->watching, true);
-	/* Still armed, if it was not a notification that ended the sleep. */
-	if (iddr_rx_is_armed(&q->rx) && q->mode_wanted != IDDR_MODE_EVENT)
-		iddr_rx_disarm(&q->rx);
-	iddr_queue_unlock_rx(q, flags);
+	iddr_queue_as_owner(q, iddr_queue_wake);
 	/* Woken by an entry: how long would it have paid to stay awake? */
 	if (q->mode == IDDR_MODE_ADAPTIVE && iddr_queue_has_entry(q, entries))
 		iddr_wait_slept(&q->wait, q->limits,

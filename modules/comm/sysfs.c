@@ -55,7 +55,7 @@ IDDR_COUNTER(arms, q->rx_stats.arms);
 IDDR_COUNTER(timeouts, q->rx_stats.timeouts);
 IDDR_COUNTER(sleeps, q->rx_stats.sleeps);
 IDDR_COUNTER(wakeups, q->rx_stats.wakeups);
-IDDR_COUNTER(grant_ops, q->rx_stats.grant_ops);
+IDDR_COUNTER(grant_ops, q->tx_stats.grant_ops + q->rx_stats.grant_ops);
 IDDR_COUNTER(copied_bytes, q->tx_stats.copied_bytes + q->rx_stats.copied_bytes);
 /* Up to the last tick for a thread that is running; 0 where there is none. */
 IDDR_COUNTER(thread_cpu_ns, q->thread ?

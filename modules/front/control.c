@@ -29,7 +29,31 @@
 
 static char *mode = "event";
 module_param(mode, charp, 0444);
-MODULE_PARM_DESC(mode, "how new disks wait for responses: event or spin");
+MODULE_PARM_DESC(mode, "how new disks wait for responses: event, spin, hybrid or adaptive");
+
+static unsigned int budget_us = 200;
+module_param(budget_us, uint, 0444);
+MODULE_PARM_DESC(budget_us, "new disks' spin budget in mode hybrid, in microseconds");
+
+static unsigned int queues;
+module_param(queues, uint, 0444);
+MODULE_PARM_DESC(queues, "queues to ask for, up to 64; 0: one for each CPU");
+
+static unsigned int poll_queues = 1;
+module_param(poll_queues, uint, 0444);
+MODULE_PARM_DESC(poll_queues, "queues besides, up to 64, for I/O whose issuer polls for it (IOCB_HIPRI)");
+
+static unsigned int ring_page_order = 2;
+module_param(ring_page_order, uint, 0444);
+MODULE_PARM_DESC(ring_page_order, "a ring's size to ask for, 0 to 4: 1 to 16 pages");
+
+static unsigned int max_segments = 256;
+module_param(max_segments, uint, 0444);
+MODULE_PARM_DESC(max_segments, "pages in a request at the most, 11 to 4096, if the back end takes them");
+
+static bool persistent = true;
+module_param(persistent, bool, 0444);
+MODULE_PARM_DESC(persistent, "offer grants that are kept: the back end sees no page but those that are meant for it");
 
 struct iddr_fdisk {
 	struct kref ref;
@@ -37,10 +61,18 @@ struct iddr_fdisk {
 	u32 vdev;
 	char name[DISK_NAME_LEN];
 	enum iddr_mode mode;		/* of the next connection */
+	struct iddr_wait_limits wait_limits;
 
-	struct iddr_fqueue fq;
-	struct iddr_queue *queues[1];
+	struct iddr_fconf conf;
+	struct iddr_fqueue *fqs;	/* max_queues of them, for good */
+	struct iddr_queue **queues;	/* theirs */
+	unsigned int max_queues;
+	unsigned int nr_queues;		/* of this connection: first those */
+	unsigned int nr_poll;		/* that wait, then those that are polled */
 	struct iddr_link link;
+
+	struct work_struct broken_work;	/* the peer has broken the protocol */
+	int broken_err;			/* and how, in this connection */
 
 	struct gendisk *gd;		/* NULL: no disk. By the work item alone */
 	struct blk_mq_tag_set tag_set;
@@ -56,9 +88,78 @@ struct iddr_fdisk {
 	struct delayed_work abort_work;	/* bounds the wait for a back end */
 };
 
+static void iddr_fdisk_free(struct iddr_fdisk *d)
+{
+	kvfree(d->fqs);
+	kfree(d->queues);
+	kfree(d);
+}
+
 static void iddr_fdisk_release(struct kref *ref)
 {
-	kfree(container_of(ref, struct iddr_fdisk, ref));
+	iddr_fdisk_free(container_of(ref, struct iddr_fdisk, ref));
+}
+
+struct iddr_fqueue *iddr_fdisk_queue(struct iddr_fdisk *d, unsigned int index)
+{
+	return &d->fqs[index];
+}
+
+/* Which CPU and kind of request goes to which queue. */
+void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set)
+{
+	struct blk_mq_queue_map *map = &set->map[HCTX_TYPE_DEFAULT];
+
+	map->nr_queues = d->nr_queues - d->nr_poll;
+	map->queue_offset = 0;
+	blk_mq_map_queues(map);
+	if (set->nr_maps <= HCTX_TYPE_POLL)
+		return;
+	/* Reads are as the others. */
+	set->map[HCTX_TYPE_READ].nr_queues = 0;
+	map = &set->map[HCTX_TYPE_POLL];
+	map->nr_queues = d->nr_poll;
+	map->queue_offset = d->nr_queues - d->nr_poll;
+	blk_mq_map_queues(map);
+}
+
+/* Fail all requests in flight and to come; see iddr_fqueue_abort(). */
+static void iddr_front_abort(struct iddr_fdisk *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->max_queues; i++)
+		iddr_fqueue_abort(&d->fqs[i]);
+}
+
+/* Return: how many of our pages the back end still maps. */
+static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
+{
+	unsigned int i, mapped = 0;
+
+	for (i = 0; i < d->max_queues; i++)
+		mapped += iddr_fqueue_destroy(&d->fqs[i]);
+	/* A queue that is gone does not queue it. */
+	cancel_work_sync(&d->broken_work);
+	return mapped;
+}
+
+static void iddr_front_broken_work(struct work_struct *work)
+{
+	struct iddr_fdisk *d =
+		container_of(work, struct iddr_fdisk, broken_work);
+
+	iddr_front_abort(d);
+	xenbus_dev_fatal(d->xdev, d->broken_err,
+			 "back end in domain %d broke the ring protocol; its disk fails",
+			 d->xdev->otherend_id);
+}
+
+/* Any context. */
+void iddr_fdisk_broken(struct iddr_fdisk *d, int err)
+{
+	d->broken_err = err;
+	schedule_work(&d->broken_work);
 }
 
 static void iddr_front_queue_work(struct iddr_fdisk *d)
@@ -101,30 +202,107 @@ static const struct block_device_operations iddr_fops = {
 	.free_disk = iddr_free_disk,
 };
 
-/* Ring and keys: from InitWait to Initialised. */
+/* How many queues of which kind, and how large: what we want and may have. */
+static void iddr_front_choose(struct iddr_fdisk *d)
+{
+	const char *back = d->xdev->otherend;
+	unsigned int offered, wanted, order;
+
+	offered = xenbus_read_unsigned(back, "multi-queue-max-queues", 1);
+	offered = clamp(offered, 1U, d->max_queues);
+	wanted = queues ? queues : num_online_cpus();
+	wanted = min(wanted, offered);
+	d->nr_poll = min(poll_queues, offered - wanted);
+	d->nr_queues = wanted + d->nr_poll;
+	order = xenbus_read_unsigned(back, "max-ring-page-order", 0);
+	d->conf.ring_order = min(order, ring_page_order);
+	d->conf.handle = d->vdev;
+}
+
+/* What the back end can do with requests; it has said so by now. */
+static void iddr_front_read_conf(struct iddr_fdisk *d)
+{
+	const char *back = d->xdev->otherend;
+	struct iddr_fconf *conf = &d->conf;
+	unsigned int segs;
+
+	segs = xenbus_read_unsigned(back, "feature-max-indirect-segments", 0);
+	conf->max_segs = clamp(segs, (unsigned int)IDDR_INLINE_SEGS,
+			       max_segments);
+	conf->persistent = persistent &&
+			   xenbus_read_unsigned(back, "feature-persistent", 0);
+	/* Old back ends have barriers only; without data they flush. */
+	conf->flush_op = BLKIF_OP_FLUSH_DISKCACHE;
+	if (!xenbus_read_unsigned(back, "feature-flush-cache", 0) &&
+	    xenbus_read_unsigned(back, "feature-barrier", 0))
+		conf->flush_op = BLKIF_OP_WRITE_BARRIER;
+}
+
+/* All keys of a connection; those of one before it must not remain. */
+static int iddr_front_write_keys(struct iddr_fdisk *d,
+				 struct xenbus_transaction t)
+{
+	const char *dir = d->xdev->nodename;
+	unsigned int i;
+	int err;
+
+	err = xenbus_printf(t, dir, "protocol", "%s", XEN_IO_PROTO_ABI_NATIVE);
+	if (!err)
+		err = xenbus_printf(t, dir, "feature-persistent", "%u",
+				    persistent);
+	if (err)
+		return err;
+	if (d->conf.ring_order)
+		err = xenbus_printf(t, dir, "ring-page-order", "%u",
+				    d->conf.ring_order);
+	else if (xenbus_exists(t, dir, "ring-page-order"))
+		err = xenbus_rm(t, dir, "ring-page-order");
+	if (err)
+		return err;
+	if (d->nr_queues == 1) {
+		if (xenbus_exists(t, dir, "multi-queue-num-queues"))
+			err = xenbus_rm(t, dir, "multi-queue-num-queues");
+		return err ? err : iddr_front_ring_publish(&d->fqs[0].q, t,
+							   dir);
+	}
+	err = xenbus_printf(t, dir, "multi-queue-num-queues", "%u",
+			    d->nr_queues);
+	for (i = 0; i < d->nr_queues && !err; i++) {
+		char *sub = kasprintf(GFP_KERNEL, "%s/queue-%u", dir, i);
+
+		err = sub ? iddr_front_ring_publish(&d->fqs[i].q, t, sub) :
+			    -ENOMEM;
+		kfree(sub);
+	}
+	return err;
+}
+
+/* Rings and keys: from InitWait to Initialised. */
 static void iddr_front_offer_ring(struct iddr_fdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
 	struct xenbus_transaction t;
 	char thread_name[TASK_COMM_LEN];
+	unsigned int i;
 	int err;
 
 	snprintf(thread_name, sizeof(thread_name), "iddrf/%s", d->name);
 	d->was_connected = false;
-	if (iddr_fqueue_create(&d->fq, xdev, d->mode, d->vdev, thread_name))
-		return;
+	d->broken_err = 0;
+	iddr_front_choose(d);
+	for (i = 0; i < d->nr_queues; i++) {
+		bool polled = i >= d->nr_queues - d->nr_poll;
+
+		if (iddr_fqueue_create(&d->fqs[i], xdev, i, polled, d->mode,
+				       &d->wait_limits, thread_name))
+			goto fail_queues;
+	}
 
 again:
 	err = xenbus_transaction_start(&t);
 	if (err)
 		goto fail;
-	err = iddr_front_ring_publish(&d->fq.q, t, xdev->nodename);
-	if (!err)
-		err = xenbus_printf(t, xdev->nodename, "protocol", "%s",
-				    XEN_IO_PROTO_ABI_NATIVE);
-	if (!err)
-		err = xenbus_printf(t, xdev->nodename, "feature-persistent",
-				    "1");
+	err = iddr_front_write_keys(d, t);
 	if (err) {
 		xenbus_transaction_end(t, 1);
 		goto fail;
@@ -138,9 +316,11 @@ again:
 	return;
 
 fail:
-	xenbus_dev_fatal(xdev, err, "writing the ring's keys");
-	iddr_fqueue_destroy(&d->fq);
+	xenbus_dev_fatal(xdev, err, "writing the rings' keys");
+fail_queues:
+	iddr_front_destroy_queues(d);
 }
+
 
 /* The back end's description of the disk. Reports what is wrong with it. */
 static int iddr_front_read_disk(struct iddr_fdisk *d, u64 *sectors,
@@ -169,6 +349,26 @@ static int iddr_front_read_disk(struct iddr_fdisk *d, u64 *sectors,
 	return err;
 }
 
+static void iddr_front_set_discard(struct iddr_fdisk *d, struct gendisk *gd,
+				   unsigned long block_bytes)
+{
+	struct request_queue *rqq = gd->queue;
+	const char *back = d->xdev->otherend;
+	unsigned int granularity;
+
+	if (!xenbus_read_unsigned(back, "feature-discard", 0))
+		return;
+	granularity = xenbus_read_unsigned(back, "discard-granularity", 0);
+	rqq->limits.discard_granularity = granularity ? granularity :
+							block_bytes;
+	rqq->limits.discard_alignment =
+		xenbus_read_unsigned(back, "discard-alignment", 0);
+	blk_queue_max_discard_sectors(rqq, UINT_MAX >> SECTOR_SHIFT);
+	if (xenbus_read_unsigned(back, "discard-secure", 0))
+		blk_queue_max_secure_erase_sectors(rqq,
+						   UINT_MAX >> SECTOR_SHIFT);
+}
+
 static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd,
 				  unsigned long block_bytes)
 {
@@ -176,24 +376,27 @@ static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd,
 	const char *back = d->xdev->otherend;
 	unsigned int physical, max_sectors;
 
-	max_sectors = IDDR_SEGS_PER_REQ * (XEN_PAGE_SIZE >> SECTOR_SHIFT);
+	max_sectors = d->conf.max_segs * (XEN_PAGE_SIZE >> SECTOR_SHIFT);
 	blk_queue_logical_block_size(rqq, block_bytes);
 	physical = xenbus_read_unsigned(back, "physical-sector-size",
 					block_bytes);
 	if (!iddr_check_geometry(0, physical) && physical > block_bytes)
 		blk_queue_physical_block_size(rqq, physical);
 	blk_queue_max_hw_sectors(rqq, max_sectors);
-	/* Data is packed when it is copied: memory may be as scattered as a
-	 * sector a piece.
+	/* Data is packed where it is not whole pages: memory may be as
+	 * scattered as a sector a piece.
 	 */
-	blk_queue_max_segments(rqq, max_sectors);
+	blk_queue_max_segments(rqq, min(max_sectors, (unsigned int)USHRT_MAX));
 	blk_queue_max_segment_size(rqq, max_sectors << SECTOR_SHIFT);
 	/* blkif has no FUA: the block layer makes it a write and a flush. */
-	blk_queue_write_cache(rqq, xenbus_read_unsigned(back,
-					"feature-flush-cache", 0), false);
+	blk_queue_write_cache(rqq,
+		xenbus_read_unsigned(back, "feature-flush-cache", 0) ||
+		xenbus_read_unsigned(back, "feature-barrier", 0), false);
+	iddr_front_set_discard(d, gd, block_bytes);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, rqq);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, rqq);
 }
+
 
 /* Take the disk away from the block layer; users get errors from here on. */
 static void iddr_front_drop_disk(struct iddr_fdisk *d)
@@ -205,7 +408,7 @@ static void iddr_front_drop_disk(struct iddr_fdisk *d)
 	if (d->linked)
 		iddr_link_del(&d->link);
 	d->linked = false;
-	d->mode = READ_ONCE(d->fq.q.mode_wanted);
+	d->mode = READ_ONCE(d->fqs[0].q.mode_wanted);
 	del_gendisk(gd);
 	blk_mq_free_tag_set(&d->tag_set);
 	WRITE_ONCE(d->gd, NULL);
@@ -218,24 +421,30 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 	struct xenbus_device *xdev = d->xdev;
 	unsigned long block_bytes;
 	struct gendisk *gd;
-	unsigned int info;
+	unsigned int info, i;
 	u64 sectors;
-	int err;
+	int err = 0;
 
 	if (iddr_front_read_disk(d, &sectors, &info, &block_bytes))
 		return;
+	iddr_front_read_conf(d);
+	for (i = 0; i < d->nr_queues && !err; i++)
+		err = iddr_fqueue_prepare(&d->fqs[i]);
+	if (err)
+		goto fail;
 
 	memset(&d->tag_set, 0, sizeof(d->tag_set));
 	d->tag_set.ops = &iddr_front_mq_ops;
-	d->tag_set.nr_hw_queues = 1;
-	d->tag_set.queue_depth = d->fq.q.nr_slots;
+	d->tag_set.nr_hw_queues = d->nr_queues;
+	d->tag_set.nr_maps = d->nr_poll ? HCTX_MAX_TYPES : 1;
+	d->tag_set.queue_depth = d->fqs[0].q.nr_slots;
 	d->tag_set.numa_node = NUMA_NO_NODE;
 	d->tag_set.flags = BLK_MQ_F_SHOULD_MERGE;
-	d->tag_set.driver_data = &d->fq;
+	d->tag_set.driver_data = d;
 	err = blk_mq_alloc_tag_set(&d->tag_set);
 	if (err)
 		goto fail;
-	gd = blk_mq_alloc_disk(&d->tag_set, &d->fq);
+	gd = blk_mq_alloc_disk(&d->tag_set, d);
 	if (IS_ERR(gd)) {
 		err = PTR_ERR(gd);
 		goto fail_tags;
@@ -257,8 +466,9 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 		goto fail_disk;
 	}
 	WRITE_ONCE(d->gd, gd);
-	d->queues[0] = &d->fq.q;
-	err = iddr_link_add(&d->link, &disk_to_dev(gd)->kobj, d->queues, 1);
+	err = iddr_link_add(&d->link, &disk_to_dev(gd)->kobj, d->queues,
+			    d->nr_queues, &d->wait_limits,
+			    d->conf.persistent ? "persistent" : "grant");
 	if (err) {
 		iddr_front_drop_disk(d);
 		goto fail;
@@ -322,10 +532,10 @@ static unsigned int iddr_front_lose_back(struct iddr_fdisk *d)
 			 d->name);
 		blk_mark_disk_dead(d->gd);
 	}
-	iddr_fqueue_abort(&d->fq);
+	iddr_front_abort(d);
 	iddr_front_drop_disk(d);
 	WRITE_ONCE(d->close_pending, false);
-	return iddr_fqueue_destroy(&d->fq);
+	return iddr_front_destroy_queues(d);
 }
 
 /*
@@ -337,7 +547,7 @@ static unsigned int iddr_front_lose_back(struct iddr_fdisk *d)
  */
 static void iddr_front_start_over(struct iddr_fdisk *d)
 {
-	bool again = d->was_connected && !d->fq.broken_err &&
+	bool again = d->was_connected && !d->broken_err &&
 		     xenbus_read_unsigned(d->xdev->otherend, "online", 0);
 	unsigned int mapped = iddr_front_lose_back(d);
 
@@ -362,19 +572,19 @@ static void iddr_front_state_work(struct work_struct *work)
 		container_of(work, struct iddr_fdisk, state_work);
 
 	/* The back end was gone once, whatever it says by now. */
-	if (d->fq.up && d->fq.dead) {
+	if (d->fqs[0].up && d->fqs[0].dead) {
 		iddr_front_start_over(d);
 		return;
 	}
 	switch (READ_ONCE(d->back_state)) {
 	case XenbusStateInitWait:
-		if (!d->fq.up)
+		if (!d->fqs[0].up)
 			iddr_front_offer_ring(d);
 		break;
 	case XenbusStateConnected:
 		if (d->gd)
 			iddr_front_resize(d);
-		else if (d->fq.up)
+		else if (d->fqs[0].up)
 			iddr_front_add_disk(d);
 		break;
 	case XenbusStateClosing:
@@ -382,7 +592,7 @@ static void iddr_front_state_work(struct work_struct *work)
 		break;
 	case XenbusStateClosed:
 	case XenbusStateUnknown:
-		if (d->fq.up)
+		if (d->fqs[0].up)
 			iddr_front_start_over(d);
 		break;
 	default:
@@ -419,7 +629,7 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 	WRITE_ONCE(d->back_state, state);
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
-		iddr_fqueue_abort(&d->fq);
+		iddr_front_abort(d);
 	iddr_front_queue_work(d);
 }
 
@@ -428,7 +638,7 @@ static void iddr_front_abort_work(struct work_struct *work)
 	struct iddr_fdisk *d = container_of(to_delayed_work(work),
 					    struct iddr_fdisk, abort_work);
 
-	iddr_fqueue_abort(&d->fq);
+	iddr_front_abort(d);
 }
 
 /* Ask the back end to unmap our pages, and give it some time. */
@@ -475,11 +685,32 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 	cancel_work_sync(&d->state_work);
 	iddr_front_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
-	if (d->fq.up && alive)
+	if (d->fqs[0].up && alive)
 		iddr_front_wait_closed(xdev);
-	iddr_fqueue_destroy(&d->fq);
+	iddr_front_destroy_queues(d);
 	dev_set_drvdata(&xdev->dev, NULL);
 	kref_put(&d->ref, iddr_fdisk_release);
+}
+
+static struct iddr_fdisk *iddr_fdisk_alloc(void)
+{
+	struct iddr_fdisk *d = kzalloc(sizeof(*d), GFP_KERNEL);
+	unsigned int i;
+
+	if (!d)
+		return NULL;
+	d->max_queues = (queues ? queues : num_possible_cpus()) + poll_queues;
+	d->fqs = kvcalloc(d->max_queues, sizeof(*d->fqs), GFP_KERNEL);
+	d->queues = kcalloc(d->max_queues, sizeof(*d->queues), GFP_KERNEL);
+	if (!d->fqs || !d->queues) {
+		iddr_fdisk_free(d);
+		return NULL;
+	}
+	for (i = 0; i < d->max_queues; i++) {
+		iddr_fqueue_init(&d->fqs[i], d, &d->conf);
+		d->queues[i] = &d->fqs[i].q;
+	}
+	return d;
 }
 
 static int iddr_front_probe(struct xenbus_device *xdev,
@@ -496,7 +727,7 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 		return -EINVAL;
 	}
 
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	d = iddr_fdisk_alloc();
 	if (!d) {
 		xenbus_dev_fatal(xdev, -ENOMEM, "allocating a disk");
 		return -ENOMEM;
@@ -506,7 +737,7 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 		xenbus_dev_fatal(xdev, err,
 				 "virtual device %u is no xvd disk: use vdev=xvdX",
 				 vdev);
-		kfree(d);
+		iddr_fdisk_free(d);
 		return err;
 	}
 	kref_init(&d->ref);
@@ -514,7 +745,8 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	d->vdev = vdev;
 	d->mode = iddr_mode_parse(mode);
 	d->back_state = XenbusStateInitialising;
-	iddr_fqueue_init(&d->fq);
+	iddr_wait_limits_init(&d->wait_limits, budget_us);
+	INIT_WORK(&d->broken_work, iddr_front_broken_work);
 	spin_lock_init(&d->work_lock);
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);
@@ -541,7 +773,14 @@ static int __init iddr_front_init(void)
 	if (!xen_domain())
 		return -ENODEV;
 	if (iddr_mode_parse(mode) < 0) {
-		pr_err("iddr_front: mode=%s is none of: event, spin\n", mode);
+		pr_err("iddr_front: mode=%s is none of: event, spin, hybrid, adaptive\n",
+		       mode);
+		return -EINVAL;
+	}
+	if (queues > 64 || poll_queues > 64 ||
+	    ring_page_order > IDDR_MAX_RING_ORDER ||
+	    max_segments < IDDR_INLINE_SEGS || max_segments > IDDR_MAX_SEGS) {
+		pr_err("iddr_front: queues and poll_queues must be 0 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
 		return -EINVAL;
 	}
 	return xenbus_register_frontend(&iddr_front_driver);
@@ -557,6 +796,6 @@ module_exit(iddr_front_exit);
 MODULE_DESCRIPTION("IDDR front end: block devices served by another domain");
 MODULE_AUTHOR("IDDR authors");
 /* Also makes the kernel show srcversion, by which results name the module. */
-MODULE_VERSION("0.1");
+MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL");
 /* No alias: it would be loaded by itself wherever xen-blkfront is wanted. */

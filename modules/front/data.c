@@ -4,19 +4,25 @@
  * from a response to its completion.
  *
  * Requests are published under tx_lock, from any context that may sleep or not
- * (queue_rq). Responses are consumed by the owner of rx: the upcall in event
- * mode, the queue's thread otherwise. The two meet in a slot only one after
- * the other: blk-mq does not give a tag out again before it is completed.
+ * (queue_rq). Responses are consumed by the owner of rx: the upcall, the queue's
+ * thread, or on a poll queue whoever polls for its I/O. The two meet in a slot
+ * only one after the other: blk-mq does not give a tag out again before it is
+ * completed.
  *
- * Data goes through pages that the peer has been granted for good, packed from
- * a slot's first page on, so that a request needs ceil(bytes / 4096) segments
- * whatever the memory it comes from looks like, and the peer never sees memory
- * that is not this disk's.
+ * Data crosses in one of two ways, fixed at connection:
+ *   persistent  copied to or from pages that stay granted, packed from the first
+ *               page on, so that a request needs ceil(bytes / 4096) segments
+ *               whatever the memory it comes from looks like;
+ *   otherwise   the request's own pages are granted for its time, if it consists
+ *               of whole ones; else it is packed, as above, into pages that are
+ *               granted for its time. So the peer never sees memory that is not
+ *               this request's (XSA-403).
  */
 #include <linux/highmem.h>
 #include <linux/slab.h>
 
 #include "iddr_front.h"
+#include "../comm/iddr_trace.h"
 
 static struct iddr_fqueue *to_fqueue(struct iddr_queue *q)
 {
@@ -30,31 +36,28 @@ static union blkif_sring_entry *iddr_front_slot(struct iddr_queue *q, u32 idx)
 	return &ring->ring[idx & (q->nr_slots - 1)];
 }
 
-static unsigned int iddr_front_first_page(unsigned int tag)
-{
-	return tag * IDDR_SEGS_PER_REQ;
-}
-
-/* Copy all of a request's data to its granted pages, or from them. */
-static void iddr_front_copy(struct iddr_fqueue *fq, struct request *rq,
+/* Copy all of a request's data to its packed pages, or from them. */
+static void iddr_front_copy(struct request *rq, struct iddr_pool_page *p,
 			    bool to_peer)
 {
-	struct page **pages = fq->pool.pages + iddr_front_first_page(rq->tag);
 	struct req_iterator iter;
 	struct bio_vec bv;
-	size_t pos = 0;
+	size_t pos = 0;		/* in p's page */
 
 	rq_for_each_segment(bv, rq, iter) {
 		char *mem = bvec_kmap_local(&bv);
 		size_t done = 0;
 
 		while (done < bv.bv_len) {
-			size_t in_page = offset_in_page(pos);
-			size_t n = min_t(size_t, bv.bv_len - done,
-					 PAGE_SIZE - in_page);
-			char *shared = page_address(pages[pos >> PAGE_SHIFT]) +
-				       in_page;
+			char *shared;
+			size_t n;
 
+			if (pos == PAGE_SIZE) {
+				p = p->next;
+				pos = 0;
+			}
+			n = min_t(size_t, bv.bv_len - done, PAGE_SIZE - pos);
+			shared = page_address(p->page) + pos;
 			if (to_peer)
 				memcpy(shared, mem + done, n);
 			else
@@ -66,22 +69,183 @@ static void iddr_front_copy(struct iddr_fqueue *fq, struct request *rq,
 	}
 }
 
-/* Describe @bytes of data in a slot's pages as segments. */
-static void iddr_front_fill_segments(struct iddr_fqueue *fq, unsigned int tag,
-				     u32 bytes, struct blkif_request *wire)
+/* May the peer see the pages that @rq's data lies in? */
+static bool iddr_front_is_whole_pages(struct request *rq)
 {
-	grant_ref_t *refs = fq->pool.refs + iddr_front_first_page(tag);
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_segment(bv, rq, iter) {
+		/* No slab pages either: they cannot be held if need be. */
+		if (bv.bv_offset || bv.bv_len != PAGE_SIZE ||
+		    PageSlab(bv.bv_page))
+			return false;
+	}
+	return true;
+}
+
+static unsigned int iddr_front_nr_segs(struct request *rq)
+{
+	return DIV_ROUND_UP(blk_rq_bytes(rq), XEN_PAGE_SIZE);
+}
+
+/* Grant @rq's pages, or the pool's own. Return: 0 or -ENOSPC. */
+static int iddr_front_grant(struct iddr_fqueue *fq, struct iddr_fslot *slot,
+			    struct request *rq, unsigned int *grant_ops)
+{
+	bool readonly = req_op(rq) == REQ_OP_WRITE;
+	struct iddr_pool_page *p = slot->data;
+	struct req_iterator iter;
+	struct bio_vec bv;
+	int err;
+
+	if (!slot->direct) {
+		for (; p; p = p->next) {
+			err = iddr_pool_grant(&fq->data, p, NULL, readonly);
+			if (err)
+				return err;
+			++*grant_ops;
+		}
+		return 0;
+	}
+	rq_for_each_segment(bv, rq, iter) {
+		err = iddr_pool_grant(&fq->data, p, bv.bv_page, readonly);
+		if (err)
+			return err;
+		++*grant_ops;
+		p = p->next;
+	}
+	return 0;
+}
+
+/*
+ * Get pages and grants for @rq into @slot; nothing is held on error.
+ * Return: 0, or -EBUSY: there are none now.
+ */
+static int iddr_front_get_pages(struct iddr_fqueue *fq,
+				struct iddr_fslot *slot, struct request *rq,
+				unsigned int *grant_ops)
+{
+	unsigned int nr = iddr_front_nr_segs(rq);
+
+	slot->direct = !fq->data.persistent && iddr_front_is_whole_pages(rq);
+	slot->desc = NULL;
+	slot->data = iddr_pool_get(&fq->data, nr, !slot->direct, grant_ops);
+	if (!slot->data)
+		return -EBUSY;
+	if (nr > IDDR_INLINE_SEGS) {
+		slot->desc = iddr_pool_get(&fq->desc,
+					   DIV_ROUND_UP(nr, IDDR_DESC_PER_PAGE),
+					   true, grant_ops);
+		if (!slot->desc)
+			goto fail;
+	}
+	if (!fq->data.persistent && iddr_front_grant(fq, slot, rq, grant_ops))
+		goto fail;
+	return 0;
+
+fail:
+	/* The peer has not heard of these grants: they end. */
+	iddr_pool_end(&fq->data, slot->data, grant_ops);
+	iddr_pool_put(&fq->data, slot->data);
+	iddr_pool_put(&fq->desc, slot->desc);
+	return -EBUSY;
+}
+
+/* Give back what the request had. Return: 0, or -EBUSY: the peer kept some. */
+static int iddr_front_put_pages(struct iddr_fqueue *fq, struct iddr_fslot *slot,
+				unsigned int *grant_ops)
+{
+	int err = 0;
+
+	if (slot->data) {
+		err = iddr_pool_end(&fq->data, slot->data, grant_ops);
+		iddr_pool_put(&fq->data, slot->data);
+		slot->data = NULL;
+	}
+	if (slot->desc) {
+		iddr_pool_put(&fq->desc, slot->desc);
+		slot->desc = NULL;
+	}
+	return err;
+}
+
+/* Describe @bytes of data in @p's pages as segments, a page at a time. */
+static void iddr_front_fill_segments(struct blkif_request_segment *seg,
+				     struct iddr_pool_page **p,
+				     u32 *bytes, unsigned int room)
+{
+	for (; *bytes && room; room--, seg++) {
+		u32 n = min_t(u32, *bytes, XEN_PAGE_SIZE);
+
+		seg->gref = (*p)->ref;
+		seg->first_sect = 0;
+		seg->last_sect = (n >> SECTOR_SHIFT) - 1;
+		*bytes -= n;
+		*p = (*p)->next;
+	}
+}
+
+/* Reads and writes: in the slot itself, or with descriptors in their own pages. */
+static void iddr_front_fill_rw(struct iddr_fqueue *fq, struct iddr_fslot *slot,
+			       struct request *rq, struct blkif_request *wire)
+{
+	struct iddr_pool_page *p = slot->data, *desc = slot->desc;
+	u32 bytes = blk_rq_bytes(rq);
+	u8 op = req_op(rq) == REQ_OP_READ ? BLKIF_OP_READ : BLKIF_OP_WRITE;
 	unsigned int i;
 
-	for (i = 0; bytes; i++) {
-		u32 n = min_t(u32, bytes, XEN_PAGE_SIZE);
-
-		wire->u.rw.seg[i].gref = refs[i];
-		wire->u.rw.seg[i].first_sect = 0;
-		wire->u.rw.seg[i].last_sect = (n >> SECTOR_SHIFT) - 1;
-		bytes -= n;
+	slot->shadow.operation = op;
+	if (!desc) {
+		wire->operation = op;
+		wire->u.rw.id = rq->tag;
+		wire->u.rw.handle = fq->conf->handle;
+		wire->u.rw.sector_number = blk_rq_pos(rq);
+		wire->u.rw.nr_segments = iddr_front_nr_segs(rq);
+		iddr_front_fill_segments(wire->u.rw.seg, &p, &bytes,
+					 IDDR_INLINE_SEGS);
+		return;
 	}
-	wire->u.rw.nr_segments = i;
+	wire->operation = BLKIF_OP_INDIRECT;
+	wire->u.indirect.indirect_op = op;
+	wire->u.indirect.id = rq->tag;
+	wire->u.indirect.handle = fq->conf->handle;
+	wire->u.indirect.sector_number = blk_rq_pos(rq);
+	wire->u.indirect.nr_segments = iddr_front_nr_segs(rq);
+	for (i = 0; desc; i++, desc = desc->next) {
+		wire->u.indirect.indirect_grefs[i] = desc->ref;
+		iddr_front_fill_segments(page_address(desc->page), &p, &bytes,
+					 IDDR_DESC_PER_PAGE);
+	}
+}
+
+/* Requests without data. Return: whether it is one that blkif has. */
+static bool iddr_front_fill_other(struct iddr_fqueue *fq,
+				  struct iddr_fslot *slot, struct request *rq,
+				  struct blkif_request *wire)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_FLUSH:
+		wire->operation = fq->conf->flush_op;
+		wire->u.rw.id = rq->tag;
+		wire->u.rw.handle = fq->conf->handle;
+		break;
+	case REQ_OP_SECURE_ERASE:
+		wire->u.discard.flag = BLKIF_DISCARD_SECURE;
+		fallthrough;
+	case REQ_OP_DISCARD:
+		wire->operation = BLKIF_OP_DISCARD;
+		wire->u.discard.id = rq->tag;
+		wire->u.discard.sector_number = blk_rq_pos(rq);
+		wire->u.discard.nr_sectors = blk_rq_sectors(rq);
+		break;
+	default:
+		return false;
+	}
+	slot->shadow.operation = wire->operation;
+	slot->data = NULL;
+	slot->desc = NULL;
+	return true;
 }
 
 static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -92,48 +256,40 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct iddr_queue *q = &fq->q;
 	struct iddr_fslot *slot = &fq->slots[rq->tag];
 	struct blkif_request wire = { };
+	unsigned int grant_ops = 0;
 	unsigned long flags;
 	bool notify = false;
 	u32 copied = 0;
 
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		wire.operation = BLKIF_OP_READ;
-		break;
-	case REQ_OP_WRITE:
-		wire.operation = BLKIF_OP_WRITE;
-		break;
-	case REQ_OP_FLUSH:
-		wire.operation = BLKIF_OP_FLUSH_DISKCACHE;
-		break;
-	default:
+	if (req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE) {
+		if (iddr_front_get_pages(fq, slot, rq, &grant_ops))
+			/* Run again when a request in flight ends, or soon. */
+			return BLK_STS_RESOURCE;
+		iddr_front_fill_rw(fq, slot, rq, &wire);
+	} else if (!iddr_front_fill_other(fq, slot, rq, &wire)) {
 		return BLK_STS_NOTSUPP;
 	}
-
-	wire.u.rw.id = rq->tag;
-	wire.u.rw.handle = fq->handle;
-	if (req_op(rq) != REQ_OP_FLUSH) {
-		wire.u.rw.sector_number = blk_rq_pos(rq);
-		iddr_front_fill_segments(fq, rq->tag, blk_rq_bytes(rq), &wire);
-	}
 	blk_mq_start_request(rq);
-	if (req_op(rq) == REQ_OP_WRITE) {
+	if (req_op(rq) == REQ_OP_WRITE && !slot->direct) {
 		copied = blk_rq_bytes(rq);
-		iddr_front_copy(fq, rq, true);
+		iddr_front_copy(rq, slot->data, true);
 	}
+	trace_iddr_request(q, rq->tag, slot->shadow.operation,
+			   blk_rq_bytes(rq));
 
 	spin_lock_irqsave(&q->tx_lock, flags);
 	if (unlikely(fq->dead)) {
 		spin_unlock_irqrestore(&q->tx_lock, flags);
+		iddr_front_put_pages(fq, slot, &grant_ops);
 		return BLK_STS_IOERR;
 	}
 	slot->rq = rq;
-	slot->shadow.operation = wire.operation;
 	/* Last: a hostile peer may answer before it is asked. */
 	smp_store_release(&slot->shadow.busy, true);
 	iddr_front_slot(q, q->tx.prod)->req = wire;
 	q->tx.prod++;
 	q->tx_stats.copied_bytes += copied;
+	q->tx_stats.grant_ops += grant_ops;
 	/* A peer that spins gets each request at once; one that is armed gets
 	 * the batch with one notification.
 	 */
@@ -160,17 +316,54 @@ static void iddr_commit_rqs(struct blk_mq_hw_ctx *hctx)
 		iddr_queue_notify(q);
 }
 
+/* Whoever waits for its polled I/O looks for all of the queue's. */
+static int iddr_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
+{
+	struct iddr_fqueue *fq = hctx->driver_data;
+
+	return iddr_queue_try_look(&fq->q);
+}
+
+/*
+ * A request has not been answered for the block layer's limit (30 s, or what
+ * queue/io_timeout says). Was a notification lost, or does nobody poll? Then it
+ * is found here. Otherwise the peer takes its time: it may be paused, or its
+ * device may be slow. We cannot take the pages back from it, so we wait on.
+ */
+static enum blk_eh_timer_return iddr_timeout(struct request *rq)
+{
+	struct iddr_fqueue *fq = rq->mq_hctx->driver_data;
+	struct iddr_queue *q = &fq->q;
+
+	q->rx_stats.timeouts++;
+	if (iddr_queue_look(q) && !blk_mq_request_started(rq))
+		return BLK_EH_DONE;
+	dev_warn_ratelimited(&q->xdev->dev,
+			     "queue %u: request %d not answered for %u s; still waiting for the back end in domain %d\n",
+			     q->index, rq->tag, rq->timeout / HZ,
+			     q->xdev->otherend_id);
+	return BLK_EH_RESET_TIMER;
+}
+
 static int iddr_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
 			  unsigned int index)
 {
-	hctx->driver_data = data;
+	hctx->driver_data = iddr_fdisk_queue(data, index);
 	return 0;
+}
+
+static void iddr_map_queues(struct blk_mq_tag_set *set)
+{
+	iddr_fdisk_map_queues(set->driver_data, set);
 }
 
 const struct blk_mq_ops iddr_front_mq_ops = {
 	.queue_rq = iddr_queue_rq,
 	.commit_rqs = iddr_commit_rqs,
+	.poll = iddr_poll,
+	.timeout = iddr_timeout,
 	.init_hctx = iddr_init_hctx,
+	.map_queues = iddr_map_queues,
 };
 
 static blk_status_t iddr_front_status(s16 status)
@@ -185,14 +378,37 @@ static blk_status_t iddr_front_status(s16 status)
 	}
 }
 
+/* The peer does not do what it has offered: do not ask it again. */
+static void iddr_front_unsupported(struct iddr_fqueue *fq, struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_FLUSH:
+		blk_queue_write_cache(rq->q, false, false);
+		break;
+	case REQ_OP_DISCARD:
+		blk_queue_max_discard_sectors(rq->q, 0);
+		break;
+	case REQ_OP_SECURE_ERASE:
+		blk_queue_max_secure_erase_sectors(rq->q, 0);
+		break;
+	default:
+		return;
+	}
+	dev_warn_ratelimited(&fq->q.xdev->dev,
+			     "the back end does not support operation %u, which it offered\n",
+			     fq->slots[rq->tag].shadow.operation);
+}
+
 /* One response, from its private copy. Return: 0 or -EPROTO. */
 static int iddr_front_complete(struct iddr_fqueue *fq,
 			       const struct blkif_response *rsp,
 			       struct io_comp_batch *iob)
 {
 	blk_status_t status = iddr_front_status(rsp->status);
+	unsigned int grant_ops = 0;
 	struct iddr_fslot *slot;
 	struct request *rq;
+	int err = 0;
 
 	if (iddr_check_response(rsp, &fq->slots->shadow, sizeof(*fq->slots),
 				fq->q.nr_slots))
@@ -203,15 +419,27 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 	rq = slot->rq;
 	slot->rq = NULL;
 	slot->shadow.busy = false;
+	trace_iddr_response(&fq->q, rsp->id, rsp->operation, rsp->status);
 
-	if (req_op(rq) == REQ_OP_READ && status == BLK_STS_OK) {
-		iddr_front_copy(fq, rq, false);
+	if (req_op(rq) == REQ_OP_READ && status == BLK_STS_OK &&
+	    !slot->direct) {
+		iddr_front_copy(rq, slot->data, false);
 		fq->q.rx_stats.copied_bytes += blk_rq_bytes(rq);
 	}
+	if (unlikely(iddr_front_put_pages(fq, slot, &grant_ops))) {
+		/* Answered, but not let go of: it could still change what has
+		 * been read.
+		 */
+		status = BLK_STS_IOERR;
+		err = -EPROTO;
+	}
+	fq->q.rx_stats.grant_ops += grant_ops;
+	if (unlikely(status == BLK_STS_NOTSUPP))
+		iddr_front_unsupported(fq, rq);
 	if (!blk_mq_add_to_batch(rq, iob, (__force int)status,
 				 blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
-	return 0;
+	return err;
 }
 
 static int iddr_front_drain(struct iddr_queue *q)
@@ -235,56 +463,47 @@ static int iddr_front_drain(struct iddr_queue *q)
 	return err ? err : n;
 }
 
-static void iddr_front_broken_work(struct work_struct *work)
-{
-	struct iddr_fqueue *fq =
-		container_of(work, struct iddr_fqueue, broken_work);
-
-	iddr_fqueue_abort(fq);
-	xenbus_dev_fatal(fq->q.xdev, fq->broken_err,
-			 "back end in domain %d broke the ring protocol; its disk fails",
-			 fq->q.xdev->otherend_id);
-}
-
 static void iddr_front_broken(struct iddr_queue *q, int err)
 {
-	struct iddr_fqueue *fq = to_fqueue(q);
-
-	fq->broken_err = err;
-	schedule_work(&fq->broken_work);
+	iddr_fdisk_broken(to_fqueue(q)->disk, err);
 }
 
 static const struct iddr_queue_ops iddr_front_queue_ops = {
 	.drain = iddr_front_drain,
 	.broken = iddr_front_broken,
-	.drain_in_upcall = true,
+	.drain_atomic = true,
 	.produces_requests = true,
 };
 
 /* Once in a disk's life; iddr_fqueue_create() may then follow repeatedly. */
-void iddr_fqueue_init(struct iddr_fqueue *fq)
+void iddr_fqueue_init(struct iddr_fqueue *fq, struct iddr_fdisk *disk,
+		      const struct iddr_fconf *conf)
 {
 	memset(fq, 0, sizeof(*fq));
+	fq->disk = disk;
+	fq->conf = conf;
 	mutex_init(&fq->abort_lock);
-	INIT_WORK(&fq->broken_work, iddr_front_broken_work);
 }
 
 /*
- * Make ring, pages and thread.
+ * Make ring and thread.
  * Return: 0 or -errno, reported to xenbus, nothing left behind.
  */
 int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
-		       enum iddr_mode mode, blkif_vdev_t handle,
+		       unsigned int index, bool polled, enum iddr_mode mode,
+		       const struct iddr_wait_limits *limits,
 		       const char *thread_name)
 {
 	struct iddr_queue *q = &fq->q;
 	int err;
 
-	iddr_queue_init(q, &iddr_front_queue_ops, xdev, 0, mode);
-	fq->handle = handle;
+	iddr_queue_init(q, &iddr_front_queue_ops, xdev, index, mode, limits);
+	q->polled = polled;
 	fq->dead = false;
-	fq->broken_err = 0;
-	err = iddr_front_ring_create(q, sizeof(union blkif_sring_entry));
+	memset(&fq->data, 0, sizeof(fq->data));
+	memset(&fq->desc, 0, sizeof(fq->desc));
+	err = iddr_front_ring_create(q, sizeof(union blkif_sring_entry),
+				     fq->conf->ring_order);
 	if (err)
 		return err;
 
@@ -292,29 +511,43 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 	fq->slots = kvcalloc(q->nr_slots, sizeof(*fq->slots), GFP_KERNEL);
 	if (!fq->slots)
 		goto fail_ring;
-	err = iddr_pool_create(&fq->pool, q->xdev->otherend_id,
-			       q->nr_slots * IDDR_SEGS_PER_REQ);
-	if (err)
-		goto fail_slots;
-	q->rx_stats.grant_ops += fq->pool.nr;
 	err = iddr_queue_start(q, thread_name);
 	if (err)
-		goto fail_pool;
+		goto fail_slots;
 	mutex_lock(&fq->abort_lock);
 	fq->up = true;
 	mutex_unlock(&fq->abort_lock);
 	return 0;
 
-fail_pool:
-	iddr_pool_destroy(&fq->pool);
 fail_slots:
 	kvfree(fq->slots);
 	fq->slots = NULL;
 fail_ring:
 	iddr_front_ring_destroy(q);
-	/* An upcall may have queued it; none comes any more. */
-	cancel_work_sync(&fq->broken_work);
-	xenbus_dev_fatal(q->xdev, err, "creating the queue");
+	xenbus_dev_fatal(q->xdev, err, "creating queue %u", index);
+	return err;
+}
+
+/*
+ * Make what requests need, now that it is agreed on what they may be.
+ * Return: 0 or -ENOMEM.
+ */
+int iddr_fqueue_prepare(struct iddr_fqueue *fq)
+{
+	domid_t peer = fq->q.xdev->otherend_id;
+	u32 slots = fq->q.nr_slots, max_segs = fq->conf->max_segs;
+	int err;
+
+	/* For each slot what fits in it, or for the largest request; more
+	 * large ones at once take turns.
+	 */
+	err = iddr_pool_create(&fq->data, peer,
+			       max(slots * IDDR_INLINE_SEGS, max_segs),
+			       fq->conf->persistent);
+	if (!err)
+		err = iddr_pool_create(&fq->desc, peer, slots *
+				DIV_ROUND_UP(max_segs, IDDR_DESC_PER_PAGE),
+				true);
 	return err;
 }
 
@@ -326,6 +559,7 @@ fail_ring:
 void iddr_fqueue_abort(struct iddr_fqueue *fq)
 {
 	struct iddr_queue *q = &fq->q;
+	unsigned int ignored = 0;
 	u32 i;
 
 	mutex_lock(&fq->abort_lock);
@@ -335,25 +569,26 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq)
 	fq->dead = true;
 	spin_unlock_irq(&q->tx_lock);
 
-	/* No consumer from here on: neither the thread nor an upcall. */
+	/* No consumer from here on: not the thread, no upcall, no poller. */
 	iddr_queue_stop(q);
-	disable_irq(q->irq);
+	spin_lock_irq(&q->rx_lock);
 	q->broken = true;
+	spin_unlock_irq(&q->rx_lock);
 	for (i = 0; i < q->nr_slots; i++) {
 		struct iddr_fslot *slot = &fq->slots[i];
 
 		if (!slot->shadow.busy)
 			continue;
 		slot->shadow.busy = false;
+		iddr_front_put_pages(fq, slot, &ignored);
 		blk_mq_end_request(slot->rq, BLK_STS_IOERR);
 	}
-	enable_irq(q->irq);
 out:
 	mutex_unlock(&fq->abort_lock);
 }
 
 /*
- * The block device is gone. Undo iddr_fqueue_create(). Idempotent.
+ * The block device is gone. Undo iddr_fqueue_create() and _prepare(). Idempotent.
  * Return: how many pages the peer still maps.
  */
 unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq)
@@ -371,9 +606,9 @@ unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq)
 	mutex_unlock(&fq->abort_lock);
 
 	iddr_front_ring_destroy(q);	/* no upcall from here */
-	cancel_work_sync(&fq->broken_work);
 	iddr_queue_put(q);
-	mapped = iddr_pool_destroy(&fq->pool);
+	mapped = iddr_pool_destroy(&fq->data);
+	mapped += iddr_pool_destroy(&fq->desc);
 	kvfree(fq->slots);
 	fq->slots = NULL;
 	return mapped;
