@@ -37,6 +37,7 @@ setup() {
 	mkdir -p "$RESULTS/modes/one"
 	awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/summary.awk" \
 		"$TOP/harness/tests/fixtures/synthetic-modes.tsv" >"$RESULTS/modes/one/summary.tsv"
+	cp "$TOP/harness/tests/fixtures/synthetic-modes.tsv" "$RESULTS/modes/one/cells.tsv"
 	DRAW=1 "$IDDR" figures --exp modes
 	[ "$(cd "$PLOTS_OUT/modes" && echo *.svg)" = "budgets.svg cpu.svg events.svg idle.svg iops.svg latency.svg matrix.svg paths.svg" ]
 	for t in "event, copy" "spin, map" "random read, depth 8" "stock pair = 1" "64 KiB"; do
