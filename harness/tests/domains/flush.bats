@@ -6,18 +6,13 @@
 load lib
 
 setup_file() {
-	# The directory's name is the disk's in some kernels, its index in others.
-	storage 'modprobe -a configfs; modprobe null_blk nr_devices=0
-		 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-		 d=/sys/kernel/config/nullb/nullb0
-		 mkdir -p $d
-		 echo 64 >$d/size; echo 1 >$d/memory_backed; echo 8 >$d/cache_size; echo 1 >$d/power'
+	null_blk cache_size=8
 	attach "$DISK" /dev/nullb0
 }
 
 teardown_file() {
 	detach "$DISK"
-	storage 'rmdir /sys/kernel/config/nullb/nullb0; modprobe -r null_blk'
+	no_null_blk
 }
 
 setup() {

@@ -81,3 +81,36 @@ kernel_logs_clean() {
 	done
 	return "$status"
 }
+
+# counter SIDE NAME QUEUE: a counter of one queue of $DISK.
+counter() {
+	case $1 in
+	front) app 'cat /sys/block/$1/iddr/queue$2/$3' "$DISK" "$3" "$2" ;;
+	back) storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue$2/$3' "$DEVID" "$3" "$2" ;;
+	esac
+}
+
+# null_blk KEY=VALUE...: make /dev/nullb0 in the storage domain: 64 MiB of memory, and what the
+# keys (files of null_blk's configfs directory) say.
+null_blk() {
+	# The directory's name is the disk's in some kernels, its index in others.
+	storage 'modprobe -a configfs; modprobe null_blk nr_devices=0
+		 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+		 d=/sys/kernel/config/nullb/nullb0
+		 mkdir -p $d
+		 echo 64 >$d/size; echo 1 >$d/memory_backed
+		 for kv; do echo "${kv#*=}" >"$d/${kv%%=*}"; done
+		 echo 1 >$d/power' "$@"
+}
+
+# no_null_blk: undo null_blk, if there is one.
+no_null_blk() {
+	storage '[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || { rmdir /sys/kernel/config/nullb/nullb0; modprobe -r null_blk; }'
+}
+
+# attach_as DISK TARGET r|w: attach through our pair with an access mode.
+attach_as() {
+	dom dom0 xl block-attach iddr-app \
+		"format=raw,vdev=$1,access=$3,backend=iddr-storage,backendtype=phy,script=block-iddr,target=$2" </dev/null
+	app 'for ((i = 0; i < 200; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.05; done; exit 1' "$1"
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# The data paths, sizes and rings, and what blkif has besides reads and writes.
+
+load lib
+
+setup() {
+	forget_kernel_logs
+}
+
+teardown() {
+	detach "$DISK" 2>/dev/null || true
+	storage 'echo persistent >/sys/module/iddr_back/parameters/data_path'
+	no_null_blk
+	kernel_logs_clean "${EXPECTED:-}"
+}
+
+# data_path NAME: of disks that are attached from now on.
+data_path() {
+	storage 'echo "$1" >/sys/module/iddr_back/parameters/data_path' "$1"
+}
+
+# front_end ARGS: load the front end anew with module parameters; no disk is attached.
+front_end() {
+	app 'rmmod iddr_front && insmod /iddr/modules/iddr_front.ko "$@"' "$@"
+}
+
+# all_sizes: verified writes from a sector to more than a request holds, also from memory that is
+# not aligned to pages.
+all_sizes() {
+	local bs
+	for bs in 512 4k 44k 48k 1m 3m; do
+		verify_load --bs="$bs" --size=6m --number_ios=40 --iodepth=8
+	done
+	verify_load --bs=8k --size=1m --iodepth=8 --iomem_align=512
+}
+
+@test "persistent: every size, nothing mapped or granted in the steady state" {
+	attach "$DISK" /dev/ram0
+	[[ $(app 'cat /sys/block/$1/iddr/data_path' "$DISK") == persistent ]]
+	all_sizes
+	local front back
+	verify_load --bs=64k --size=2m --iodepth=8
+	front=$(counter front grant_ops 0) back=$(counter back grant_ops 0)
+	verify_load --bs=64k --size=2m --iodepth=8
+	(($(counter front grant_ops 0) == front && $(counter back grant_ops 0) == back))
+}
+
+@test "map: every size; the front end copies nothing of whole pages and all grants end" {
+	data_path map
+	attach "$DISK" /dev/ram0
+	[[ $(app 'cat /sys/block/$1/iddr/data_path' "$DISK") == grant ]]
+	[[ $(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/data_path' "$DEVID") == map ]]
+	all_sizes
+	local copied ops
+	copied=$(counter front copied_bytes 0) ops=$(counter back grant_ops 0)
+	app 'dd if=/dev/$1 of=/dev/null bs=64k count=4 iflag=direct status=none' "$DISK"
+	(($(counter front copied_bytes 0) == copied))
+	# 4 requests of 16 pages, mapped and unmapped; 16 pages need one page of descriptors, copied.
+	(($(counter back grant_ops 0) - ops == 4 * (16 + 16 + 1)))
+}
+
+@test "copy: every size; one grant operation a page" {
+	data_path copy
+	attach "$DISK" /dev/ram0
+	[[ $(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/data_path' "$DEVID") == copy ]]
+	all_sizes
+	local ops
+	ops=$(counter back grant_ops 0)
+	app 'dd if=/dev/$1 of=/dev/null bs=16k count=4 iflag=direct status=none' "$DISK"
+	(($(counter back grant_ops 0) - ops == 4 * 4))
+}
+
+@test "partial pages are bounced: the granted page holds nothing but the request's data" {
+	data_path map
+	attach "$DISK" /dev/ram0
+	local copied
+	copied=$(counter front copied_bytes 0)
+	app 'dd if=/dev/$1 of=/dev/null bs=512 count=4 iflag=direct status=none' "$DISK"
+	(($(counter front copied_bytes 0) - copied == 2048))
+}
+
+@test "a request of 1 MiB is one ring entry, and of 16 MiB with max_segments=4096 on both sides" {
+	attach "$DISK" /dev/ram0
+	local n
+	n=$(counter front requests 0)
+	app 'dd if=/dev/$1 of=/dev/null bs=1M count=3 iflag=direct status=none' "$DISK"
+	(($(counter front requests 0) - n == 3))
+	detach "$DISK"
+	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko max_segments=4096'
+	front_end max_segments=4096
+	attach "$DISK" /dev/ram0
+	app 'echo 16384 >/sys/block/$1/queue/max_sectors_kb' "$DISK"
+	verify_load --bs=16m --size=32m --iodepth=2
+	n=$(counter front requests 0)
+	# Huge pages: a bio has 256 vectors at the most.
+	app 'echo 16 >/proc/sys/vm/nr_hugepages
+	     fio --name=r --filename=/dev/$1 --allow_file_create=0 --ioengine=libaio --direct=1 --rw=read --bs=16m --size=32m \
+		--iomem=mmaphuge --hugepage-size=2m >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }
+	     echo 0 >/proc/sys/vm/nr_hugepages' "$DISK"
+	(($(counter front requests 0) - n == 2))
+	detach "$DISK"
+	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko'
+	front_end
+}
+
+@test "a front end with nothing but what all have (one page, one queue, 11 segments, no persistent grants)" {
+	front_end ring_page_order=0 poll_queues=0 max_segments=11 persistent=0
+	local p
+	for p in persistent copy; do
+		data_path "$p"
+		attach "$DISK" /dev/ram0
+		[[ $(app 'cat /sys/block/$1/iddr/queue0/ring_slots' "$DISK") == 32 ]]
+		[[ $(app 'ls -d /sys/block/$1/iddr/queue*' "$DISK") == "/sys/block/$DISK/iddr/queue0" ]]
+		verify_load --bs=64k --size=2m --iodepth=16
+		detach "$DISK"
+	done
+	# persistent falls back to map for a front end that does not offer it.
+	front_end
+}
+
+@test "rings of 1 to 16 pages have 32 to 512 slots, which can all be in flight" {
+	local order
+	for order in 0 1 3 4; do
+		front_end ring_page_order="$order"
+		attach "$DISK" /dev/ram0
+		(($(app 'cat /sys/block/$1/iddr/queue0/ring_slots' "$DISK") == 32 << order))
+		verify_load --bs=4k --size=4m --iodepth=$((32 << order))
+		detach "$DISK"
+	done
+	front_end
+}
+
+@test "several queues, waiting and polled, each carry their own I/O" {
+	front_end queues=3 poll_queues=2
+	attach "$DISK" /dev/ram0
+	[[ $(app 'cd /sys/block/$1/iddr; for q in queue?; do cat $q/mode; done | tr "\n" " "' "$DISK") == "event event event poll poll " ]]
+	verify_load --bs=4k --size=1m --iodepth=16
+	detach "$DISK"
+	front_end
+}
+
+@test "module parameters out of range are refused with a message" {
+	local p
+	for p in mode=quick ring_page_order=5 max_segments=10 max_segments=4097 queues=65 poll_queues=65; do
+		run app 'rmmod iddr_front; insmod /iddr/modules/iddr_front.ko "$1" 2>&1; insmod /iddr/modules/iddr_front.ko' "$p"
+		[[ $output == *"Invalid parameters"* || $output == *"could not insert"* ]]
+	done
+	for p in mode=quick data_path=quick ring_page_order=5 max_segments=10 max_queues=0; do
+		run storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko "$1" 2>&1; insmod /iddr/modules/iddr_back.ko' "$p"
+		[[ $output == *"Invalid parameters"* || $output == *"could not insert"* ]]
+	done
+	EXPECTED='iddr_(front|back): .*(none of|must be)|invalid for parameter'
+}
+
+@test "discard reaches the device, whose sectors then read as zeroes" {
+	null_blk discard=1
+	attach "$DISK" /dev/nullb0
+	(($(app 'cat /sys/block/$1/queue/discard_max_bytes' "$DISK") > 0))
+	app 'head -c 65536 /dev/urandom | dd of=/dev/$1 bs=64k oflag=direct status=none
+	     blkdiscard -o 4096 -l 8192 /dev/$1
+	     dd if=/dev/$1 bs=4k skip=1 count=2 iflag=direct status=none | cmp -n 8192 - /dev/zero
+	     for skip in 0 3; do
+		if dd if=/dev/$1 bs=4k skip=$skip count=1 iflag=direct status=none | cmp -s -n 4096 - /dev/zero; then exit 1; fi
+	     done'| cmp -s -n 4096 - /dev/zero
+	     ! dd if=/dev/$1 bs=4k skip=3 count=1 iflag=direct status=none | cmp -s -n 4096 - /dev/zero' "$DISK"
+	run app 'blkdiscard --secure /dev/$1' "$DISK"
+	((status != 0))
+}
+
+@test "a device without discard offers none" {
+	attach "$DISK" /dev/ram0
+	(($(app 'cat /sys/block/$1/queue/discard_max_bytes' "$DISK") == 0))
+}
+
+@test "blocks of 4096 bytes: smaller I/O is refused, all else is right, on every path" {
+	null_blk blocksize=4096
+	local p
+	for p in persistent map copy; do
+		data_path "$p"
+		attach "$DISK" /dev/nullb0
+		[[ $(app 'cat /sys/block/$1/queue/logical_block_size' "$DISK") == 4096 ]]
+		verify_load --bs=4k --size=1m --iodepth=8
+		verify_load --bs=64k --size=1m --iodepth=8
+		run app 'dd if=/dev/$1 of=/dev/null bs=512 count=1 iflag=direct' "$DISK"
+		((status != 0))
+		detach "$DISK"
+	done
+}
+
+@test "a read-only disk is read-only on both sides" {
+	attach_as "$DISK" /dev/ram0 r
+	[[ $(app 'cat /sys/block/$1/ro' "$DISK") == 1 ]]
+	app 'dd if=/dev/$1 of=/dev/null bs=64k count=4 iflag=direct status=none' "$DISK"
+	run app 'dd if=/dev/zero of=/dev/$1 bs=4k count=1 oflag=direct' "$DISK"
+	((status != 0))
+}
+
+@test "a device that grows or shrinks does so for the application, with I/O running" {
+	storage 'truncate -s 8M /tmp/img && losetup /dev/loop3 /tmp/img'
+	attach "$DISK" /dev/loop3
+	[[ $(app 'cat /sys/block/$1/size' "$DISK") == 16384 ]]
+	storage 'truncate -s 16M /tmp/img && losetup -c /dev/loop3'
+	# The next request tells.
+	app 'dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none
+	     for ((i = 0; i < 100; i++)); do [[ $(</sys/block/$1/size) != 32768 ]] || break; sleep 0.05; done
+	     [[ $(</sys/block/$1/size) == 32768 ]]
+	     dd if=/dev/zero of=/dev/$1 bs=1M seek=15 count=1 oflag=direct status=none' "$DISK"
+	storage 'truncate -s 4M /tmp/img && losetup -c /dev/loop3'
+	app 'dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none
+	     for ((i = 0; i < 100; i++)); do [[ $(</sys/block/$1/size) != 8192 ]] || break; sleep 0.05; done
+	     [[ $(</sys/block/$1/size) == 8192 ]]' "$DISK"
+	detach "$DISK"
+	storage 'losetup -d /dev/loop3; rm /tmp/img'
+	EXPECTED='detected capacity change|sectors of 512 bytes'
+}
+
+@test "requests that a paused back end leaves unanswered wait, are counted, and complete" {
+	attach "$DISK" /dev/ram0
+	app 'echo 1000 >/sys/block/$1/queue/io_timeout' "$DISK"
+	dom dom0 xl pause iddr-storage </dev/null
+	app '(dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none; echo $? >/tmp/dd.rc) </dev/null >/dev/null 2>&1 &' "$DISK"
+	sleep 4
+	dom dom0 xl unpause iddr-storage </dev/null
+	app 'for ((i = 0; i < 200; i++)); do [[ ! -s /tmp/dd.rc ]] || break; sleep 0.05; done
+	     [[ $(</tmp/dd.rc) == 0 ]]'
+	(($(counter front timeouts 0) >= 1))
+	run -0 app 'dmesg | grep -c "not answered for 1 s"'
+	EXPECTED='not answered for 1 s'
+}
