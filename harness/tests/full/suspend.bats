@@ -65,6 +65,12 @@ load_was_good() {
 	     fsck.ext4 -fn /dev/$1 >/dev/null' "$DISK"
 }
 
+# save [OPTION]: save the application domain. Its pages are foreign mappings, which 9p does not take (EFAULT):
+# a pipe does.
+save() {
+	dom dom0 bash -c 'xl save "${@:2}" iddr-app >(cat >"$1"); rc=$?; wait $!; exit $rc' save "$IMAGE_FILE" "$@" </dev/null
+}
+
 # domid: the application domain's number.
 domid() {
 	dom dom0 xl domid iddr-app </dev/null
@@ -74,7 +80,7 @@ domid() {
 	local before
 	before=$(domid)
 	load_begin
-	dom dom0 xl save -c iddr-app "$IMAGE_FILE" </dev/null
+	save -c
 	load_was_good
 	[[ $(domid) == "$before" ]]
 	detach "$DISK"
@@ -90,7 +96,7 @@ domid() {
 	app '(old=$(xenstore-read domid)
 	      until now=$(xenstore-read domid 2>/dev/null) && [[ $now != "$old" ]]; do sleep 0.5; done
 	      exec iddr-agent serve --vchan 8) </dev/null >/dev/null 2>&1 &'
-	dom dom0 xl save iddr-app "$IMAGE_FILE" </dev/null
+	save
 	run ! domid
 	[[ $(storage 'ls -d /sys/bus/xen-backend/devices/vbd-* 2>/dev/null | wc -l') == 0 ]]
 	dom dom0 xl restore "$IMAGE_FILE" </dev/null
