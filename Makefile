@@ -5,6 +5,9 @@
 
 IDDR := harness/iddr
 EXP ?= quick
+SECONDS ?= 600
+# Bash gives this name a meaning of its own.
+unexport SECONDS
 
 .DEFAULT_GOAL := help
 
@@ -38,6 +41,9 @@ test-full: setup ## run all tests and those that take long: every combination wi
 unit: setup ## run the tests that need no testbed
 	@harness/tests/run static c unit
 
+fuzz: setup ## fuzz the pure code for SECONDS=600 in all; OUT=DIR: write DIR/summary.tsv
+	@$(IDDR) fuzz --seconds "$(SECONDS)" $(if $(OUT),--out "$(OUT)")
+
 up: setup ## boot the testbed (nothing if it is up)
 	@$(IDDR) up
 
@@ -50,4 +56,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures compare test test-full unit up down status clean
+.PHONY: help setup doctor build experiment figures compare test test-full unit fuzz up down status clean

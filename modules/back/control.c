@@ -56,7 +56,7 @@ static enum iddr_data_path data_path = IDDR_PATH_PERSISTENT;
 module_param_cb(data_path, &iddr_path_ops, &data_path, 0644);
 MODULE_PARM_DESC(data_path, "how disks that connect from now on move data: persistent (map, if the front end does not offer it), map or copy");
 
-static unsigned int max_queues = 16;
+static unsigned int max_queues = 8;
 module_param(max_queues, uint, 0444);
 MODULE_PARM_DESC(max_queues, "queues a disk may have, 1 to 64");
 
@@ -243,8 +243,9 @@ static int iddr_back_check_front(struct xenbus_device *xdev)
 	if (err == 1 && strcmp(protocol, XEN_IO_PROTO_ABI_NATIVE)) {
 		err = -EPROTONOSUPPORT;
 		xenbus_dev_fatal(xdev, err,
-				 "front end's protocol is %s; only %s is supported",
-				 protocol, XEN_IO_PROTO_ABI_NATIVE);
+				 "front end's protocol is %*pE; only %s is supported",
+				 (int)strlen(protocol), protocol,
+				 XEN_IO_PROTO_ABI_NATIVE);
 		return err;
 	}
 	return 0;

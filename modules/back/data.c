@@ -63,6 +63,10 @@ static void iddr_back_respond(struct iddr_breq *req)
 	/* Before publishing: the peer may send its next at once. */
 	req->next = bq->free;
 	bq->free = req;
+	if (req->large) {
+		req->large->next = bq->free_large;
+		bq->free_large = req->large;
+	}
 	bq->outstanding--;
 	/* in_task(): an interrupt may have the thread for its current. */
 	in_thread = in_task() && current == q->thread;
@@ -471,27 +475,65 @@ static void iddr_back_take_data(struct iddr_bqueue *bq, struct iddr_breq *req)
 	bq->batch_end = &req->next;
 }
 
-/* Arrays for as many segments as a request may have; kept. */
+static int iddr_back_alloc_large(struct iddr_bsegs *s, u32 n)
+{
+	s->seg = kvmalloc_array(n, sizeof(*s->seg), GFP_NOIO);
+	s->vec = kvmalloc_array(n, sizeof(*s->vec), GFP_NOIO);
+	s->page = kvmalloc_array(n, sizeof(*s->page), GFP_NOIO);
+	s->handle = kvmalloc_array(n, sizeof(*s->handle), GFP_NOIO);
+	return s->seg && s->vec && s->page && s->handle ? 0 : -ENOMEM;
+}
+
+static void iddr_back_free_large(struct iddr_bsegs *s)
+{
+	kvfree(s->seg);
+	kvfree(s->vec);
+	kvfree(s->page);
+	kvfree(s->handle);
+	memset(s, 0, sizeof(*s));
+}
+
+static struct iddr_blarge *iddr_back_get_large(struct iddr_bqueue *bq)
+{
+	struct iddr_blarge *l;
+
+	spin_lock_irq(&bq->q.tx_lock);
+	l = bq->free_large;
+	if (l)
+		bq->free_large = l->next;
+	spin_unlock_irq(&bq->q.tx_lock);
+	return l;
+}
+
+/*
+ * Arrays for as many segments as a request may have: one that is free, or a new
+ * one, which is kept, or one that another request has done with.
+ */
 static int iddr_back_enlarge(struct iddr_bqueue *bq, struct iddr_breq *req)
 {
-	u32 n = bq->limits.max_segs;
-	struct iddr_bsegs *l = &req->large;
+	struct iddr_blarge *l;
 
-	if (!l->seg) {
-		l->seg = kvmalloc_array(n, sizeof(*l->seg), GFP_NOIO);
-		l->vec = kvmalloc_array(n, sizeof(*l->vec), GFP_NOIO);
-		l->page = kvmalloc_array(n, sizeof(*l->page), GFP_NOIO);
-		l->handle = kvmalloc_array(n, sizeof(*l->handle), GFP_NOIO);
-		if (!l->seg || !l->vec || !l->page || !l->handle) {
-			kvfree(l->seg);
-			kvfree(l->vec);
-			kvfree(l->page);
-			kvfree(l->handle);
-			memset(l, 0, sizeof(*l));
-			return -ENOMEM;
+	for (;;) {
+		unsigned int before = READ_ONCE(bq->outstanding);
+
+		l = iddr_back_get_large(bq);
+		if (l)
+			break;
+		if (bq->nr_large < bq->max_large) {
+			l = &bq->large[bq->nr_large];
+			if (!iddr_back_alloc_large(&l->s, bq->limits.max_segs)) {
+				bq->nr_large++;
+				break;
+			}
+			iddr_back_free_large(&l->s);
 		}
+		/* This one counts itself. */
+		if (before <= 1)
+			return -ENOMEM;
+		iddr_back_wait_progress(bq, before);
 	}
-	req->s = *l;
+	req->large = l;
+	req->s = l->s;
 	return 0;
 }
 
@@ -543,6 +585,7 @@ static int iddr_back_parse(struct iddr_bqueue *bq, struct iddr_breq *req,
 
 	req->status = BLKIF_RSP_OKAY;
 	req->again = false;
+	req->large = NULL;
 	req->s = (struct iddr_bsegs) {
 		.seg = req->inline_seg,
 		.vec = req->inline_vec,
@@ -745,16 +788,13 @@ static void iddr_back_free_path(struct iddr_bqueue *bq)
 
 static void iddr_back_free_reqs(struct iddr_bqueue *bq)
 {
-	u32 i;
+	unsigned int i;
 
-	for (i = 0; bq->reqs && i < bq->q.nr_slots; i++) {
-		struct iddr_bsegs *l = &bq->reqs[i].large;
-
-		kvfree(l->seg);
-		kvfree(l->vec);
-		kvfree(l->page);
-		kvfree(l->handle);
-	}
+	for (i = 0; i < bq->nr_large; i++)
+		iddr_back_free_large(&bq->large[i].s);
+	kvfree(bq->large);
+	bq->large = NULL;
+	bq->nr_large = 0;
 	kvfree(bq->reqs);
 	bq->reqs = NULL;
 	bq->free = NULL;
@@ -790,7 +830,10 @@ int iddr_bqueue_start(struct iddr_bqueue *bq, const char *dir, int ring_order,
 
 	err = -ENOMEM;
 	bq->reqs = kvcalloc(q->nr_slots, sizeof(*bq->reqs), GFP_KERNEL);
-	if (!bq->reqs)
+	/* Some hundred KiB at the most, once large requests come. */
+	bq->max_large = clamp(8192 / limits->max_segs, 2U, 32U);
+	bq->large = kvcalloc(bq->max_large, sizeof(*bq->large), GFP_KERNEL);
+	if (!bq->reqs || !bq->large)
 		goto fail;
 	for (i = 0; i < q->nr_slots; i++) {
 		bq->reqs[i].bq = bq;

@@ -34,6 +34,12 @@ struct iddr_bsegs {
 	grant_handle_t *handle;			/* map */
 };
 
+/* Arrays for max_segs segments; a queue has a few, for requests to share. */
+struct iddr_blarge {
+	struct iddr_blarge *next;	/* free; under tx_lock */
+	struct iddr_bsegs s;
+};
+
 #define IDDR_INLINE_SEGS	BLKIF_MAX_SEGMENTS_PER_REQUEST
 
 /* One request being executed. */
@@ -48,8 +54,8 @@ struct iddr_breq {
 	bool deferred;			/* the thread finishes it */
 	bool again;			/* the device had no room */
 	struct iddr_blk_cmd cmd;
-	struct iddr_bsegs s;		/* the inline ones, or large */
-	struct iddr_bsegs large;	/* for max_segs; NULLs until needed */
+	struct iddr_bsegs s;		/* the inline ones, or large's */
+	struct iddr_blarge *large;	/* NULL if the inline ones do */
 	struct iddr_blk_seg inline_seg[IDDR_INLINE_SEGS];
 	struct bio_vec inline_vec[IDDR_INLINE_SEGS];
 	void *inline_page[IDDR_INLINE_SEGS];
@@ -78,6 +84,10 @@ struct iddr_bqueue {
 
 	struct iddr_breq *reqs;		/* as many as the ring has slots */
 	struct iddr_breq *free;		/* under tx_lock */
+	struct iddr_blarge *free_large;	/* under tx_lock */
+	struct iddr_blarge *large;	/* max_large of them; the first nr_large */
+	unsigned int nr_large;		/* have their arrays */
+	unsigned int max_large;
 	unsigned int outstanding;	/* taken, unanswered; under tx_lock */
 	struct llist_head done;		/* for the thread to finish */
 	wait_queue_head_t progress;	/* woken at a request's end */

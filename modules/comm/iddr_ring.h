@@ -193,10 +193,13 @@ static inline void iddr_rx_disarm(struct iddr_rx *rx)
 	 */
 }
 
-/* Called by a spinner after each drain: keeps a disarmed index fresh. */
+/*
+ * Called after drains that need not end with arming: keeps a disarmed index fresh.
+ * An armed one, which is ahead of the consumer's, stays armed.
+ */
 static inline void iddr_rx_refresh(struct iddr_rx *rx)
 {
-	if ((u32)(rx->cons - rx->event) >= IDDR_DISARM_REFRESH)
+	if ((s32)(rx->cons - rx->event) >= (s32)IDDR_DISARM_REFRESH)
 		iddr_rx_disarm(rx);
 }
 

@@ -106,26 +106,31 @@ static inline s64 iddr_wait_worth(u64 ns)
 	return ns > S64_MAX / 8 ? S64_MAX / 8 : ns;
 }
 
-static inline void iddr_wait_earn(struct iddr_wait *w, u64 max, u64 gap_ns)
+/*
+ * Enter @amount. Both bounds hold whichever way it goes: the account may have
+ * been made under another max_ns.
+ */
+static inline void iddr_wait_book(struct iddr_wait *w, u64 max, s64 amount)
 {
 	s64 most = IDDR_WAIT_CREDIT * iddr_wait_worth(max);
+	s64 least = -IDDR_WAIT_DEBT * iddr_wait_worth(max);
+	s64 credit = w->credit_ns + amount;
+
+	if (credit > most)
+		credit = most;
+	if (credit < least)
+		credit = least;
+	w->credit_ns = credit;
+}
+
+static inline void iddr_wait_earn(struct iddr_wait *w, u64 max, u64 gap_ns)
+{
 	u64 gain = gap_ns < max ? max - gap_ns : 0;
 
 	/* Never nothing: steady gaps just below max_ns end a debt, too. */
 	if (gain < max / 16)
 		gain = max / 16;
-	w->credit_ns += iddr_wait_worth(gain);
-	if (w->credit_ns > most)
-		w->credit_ns = most;
-}
-
-static inline void iddr_wait_pay(struct iddr_wait *w, u64 max, u64 spin_ns)
-{
-	s64 least = -IDDR_WAIT_DEBT * iddr_wait_worth(max);
-
-	w->credit_ns -= iddr_wait_worth(spin_ns);
-	if (w->credit_ns < least)
-		w->credit_ns = least;
+	iddr_wait_book(w, max, iddr_wait_worth(gain));
 }
 
 /* The next budget after one that missed @gap_ns. */
@@ -164,7 +169,7 @@ static inline void iddr_wait_slept(struct iddr_wait *w,
 		if (w->credit_ns >= 0)
 			budget = iddr_wait_grown(budget, gap_ns);
 	} else {
-		iddr_wait_pay(w, max, budget);
+		iddr_wait_book(w, max, -iddr_wait_worth(budget));
 		if (w->credit_ns < 0) {
 			budget /= 2;
 			if (budget < IDDR_WAIT_GROW_START_NS)

@@ -365,15 +365,21 @@ static void iddr_front_set_discard(struct iddr_fdisk *d, struct gendisk *gd,
 {
 	struct request_queue *rqq = gd->queue;
 	const char *back = d->xdev->otherend;
-	unsigned int granularity;
+	unsigned int granularity, alignment;
 
 	if (!xenbus_read_unsigned(back, "feature-discard", 0))
 		return;
 	granularity = xenbus_read_unsigned(back, "discard-granularity", 0);
+	alignment = xenbus_read_unsigned(back, "discard-alignment", 0);
+	if (iddr_check_discard(granularity, alignment, block_bytes)) {
+		dev_warn(&d->xdev->dev,
+			 "no discard: granularity %u with alignment %u is impossible\n",
+			 granularity, alignment);
+		return;
+	}
 	rqq->limits.discard_granularity = granularity ? granularity :
 							block_bytes;
-	rqq->limits.discard_alignment =
-		xenbus_read_unsigned(back, "discard-alignment", 0);
+	rqq->limits.discard_alignment = alignment;
 	blk_queue_max_discard_sectors(rqq, UINT_MAX >> SECTOR_SHIFT);
 	if (xenbus_read_unsigned(back, "discard-secure", 0))
 		blk_queue_max_secure_erase_sectors(rqq,

@@ -56,6 +56,25 @@ static inline int iddr_check_geometry(u64 sectors, unsigned long block_bytes)
 }
 
 /*
+ * Can Linux work with the discard granularity and alignment (bytes) that the back
+ * end tells of? It rounds by powers of two only: others make it loop for ever.
+ * @granularity of 0 means that the back end does not say.
+ * Return: 0 or -EINVAL.
+ */
+static inline int iddr_check_discard(u32 granularity, u32 alignment,
+				     unsigned long block_bytes)
+{
+	if (granularity & (granularity - 1))
+		return -EINVAL;
+	if (granularity && (granularity < block_bytes ||
+			    granularity > 1U << 30))
+		return -EINVAL;
+	if (alignment % block_bytes || (alignment && alignment >= granularity))
+		return -EINVAL;
+	return 0;
+}
+
+/*
  * A disk's name from its virtual device number, as Xen's tools number them
  * (docs/misc/vbd-interface.txt): 202 << 8 | disk << 4 | partition for xvda to
  * xvdp, 1 << 28 | disk << 8 | partition for the others.

@@ -143,6 +143,23 @@ static void stale_disarm_fires(void **state)
 	assert_int_equal(fired, 2);
 }
 
+/* A look by someone else than who has fallen asleep must not unarm it. */
+static void refreshing_leaves_an_armed_index(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
+		struct pair p;
+
+		pair_init(&p, starts[i]);
+		iddr_rx_refresh(&p.rx);
+		assert_true(produce(&p, 1));
+		p.rx.cons++;
+		assert_false(iddr_rx_arm(&p.rx));
+		iddr_rx_refresh(&p.rx);
+		assert_true(produce(&p, 1));
+	}
+}
+
 static void overrun_is_an_error(void **state)
 {
 	(void)state;
@@ -276,6 +293,7 @@ int main(void)
 		cmocka_unit_test(arming_sees_what_came_before),
 		cmocka_unit_test(disarmed_is_never_notified),
 		cmocka_unit_test(stale_disarm_fires),
+		cmocka_unit_test(refreshing_leaves_an_armed_index),
 		cmocka_unit_test(overrun_is_an_error),
 		cmocka_unit_test(responses_beyond_requests_are_an_error),
 		cmocka_unit_test(copy_takes_every_word),

@@ -66,14 +66,14 @@ scripts() {
 		[[ -s $f ]] || continue
 		head -n 5 "$f" | grep -q SPDX-License-Identifier || missing+="$f "
 	done < <(git ls-files --cached --others --exclude-standard modules harness plots Makefile .ci |
-		grep -vE '\.(tsv|json|md|txt)$|/fixtures/|/\.gitignore$')
+		grep -vE '\.(tsv|json|md|txt)$|/fixtures/|^modules/test/corpus/|/\.gitignore$')
 	[[ -z $missing ]] || { echo "without: $missing"; return 1; }
 }
 
 @test "make help lists every target, and every target exists" {
 	local t
 	run -0 make -s help
-	for t in setup doctor build experiment figures compare test test-full unit up down status clean; do
+	for t in setup doctor build experiment figures compare test test-full unit fuzz up down status clean; do
 		grep -q "make $t " <<<"$output"
 		make -n "$t" A=event B=spin >/dev/null
 	done
