@@ -6,6 +6,6 @@ do for [p = 1:NPANELS] {
 	set title panel_title(p) offset 0,-0.7
 	set ylabel (p % 2 ? "CPU time (ms)" : "") offset 0.5,0
 	if (p == NPANELS) { eval KEY }
-	plot for [m = 1:NMODES] TABLE using (X(m, p)):(column("cpu_us_per_io") / 1e3):(column("cpu_us_per_io_lo") / 1e3):(column("cpu_us_per_io_hi") / 1e3) ls m notitle, @KEYS
+	plot for [m = 1:NMODES] TABLE using (X(m, p)):(column("cpu_us_per_io") / 1e3):(column("cpu_us_per_io_lo") / 1e3):(column("cpu_us_per_io_hi") / 1e3) ls LS(m) notitle, @KEYS
 }
 unset multiplot

@@ -10,7 +10,7 @@ do for [p = 1:NPANELS] {
 		set title panel_title(p) offset 0,-0.7
 		set ylabel (part == 1 ? "notifications taken" : "context switches") offset 0.5,0
 		if (p == NPANELS && part == PARTS) { eval KEY }
-		plot for [m = 1:NMODES] TABLE using (X(m, p)):(column(NAME)):(column(NAME."_lo")):(column(NAME."_hi")) ls m notitle, @KEYS
+		plot for [m = 1:NMODES] TABLE using (X(m, p)):(column(NAME)):(column(NAME."_lo")):(column(NAME."_hi")) ls LS(m) notitle, @KEYS
 	}
 }
 unset multiplot

@@ -11,7 +11,7 @@ do for [p = 1:NPANELS] {
 	set title panel_title(p) offset 0,-0.7
 	set ylabel (p % 2 ? "latency (ms)" : "") offset 0.5,0
 	if (p == NPANELS) { eval KEY }
-	plot for [m = 1:NMODES] TABLE using (X(m, p)):(column("lat_p50_us") / 1e3):(column("lat_p50_us_lo") / 1e3):(column("lat_p50_us_hi") / 1e3) ls m notitle, \
-		for [m = 1:NMODES] TABLE using (X(m, p)):(column("lat_p99_us") / 1e3) with points ls m lw 0.5 ps 0.3 notitle, @KEYS
+	plot for [m = 1:NMODES] TABLE using (X(m, p)):(column("lat_p50_us") / 1e3):(column("lat_p50_us_lo") / 1e3):(column("lat_p50_us_hi") / 1e3) ls LS(m) notitle, \
+		for [m = 1:NMODES] TABLE using (X(m, p)):(column("lat_p99_us") / 1e3) with points ls LS(m) lw 0.5 ps 0.3 notitle, @KEYS
 }
 unset multiplot

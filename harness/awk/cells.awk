@@ -15,14 +15,15 @@
 BEGIN {
 	FS = OFS = "\t"
 	print "testbed", "block", "rep", "order", "front", "back", "data", "backing", "rw", "bs", "qd", \
-		"jobs", "status", "reason", "boot", "cell", "ios", "runtime_ms", "iops", "mib_per_s", \
+		"jobs", "queues", "status", "reason", "boot", "cell", "ios", "runtime_ms", "iops", "mib_per_s", \
 		"lat_mean_us", "lat_p50_us", "lat_p99_us", \
 		"cpu_us_per_io", "cpu_app_us_per_io", "cpu_storage_us_per_io", "cpu_dom0_us_per_io", \
 		"notify_per_io", "notify_front_per_io", "notify_back_per_io", \
 		"irq_per_io", "irq_app_per_io", "irq_storage_per_io", \
 		"ctxsw_per_io", "ctxsw_app_per_io", "ctxsw_storage_per_io", \
 		"ring_requests_per_io", "suppressed_per_io", "spins_per_io", "sleeps_per_io", \
-		"copied_bytes_per_io", "grant_ops_per_io"
+		"copied_bytes_per_io", "grant_ops_per_io", "spin_hits_per_io", "arms_per_io", \
+		"cpu_app_pct", "cpu_storage_pct", "cpu_dom0_pct", "thread_front_pct", "thread_back_pct"
 }
 
 # The rules of raw.awk run first; none of them matches a line of fio.tsv.
@@ -33,16 +34,23 @@ FILENAME ~ /(^|\/)fio\.tsv$/ {
 	next
 }
 
-# verdict: why the cell cannot be used, or "".
-function verdict(c,    req, back_req) {
+# fio_verdict: what fio itself says, or "".
+function fio_verdict(c) {
 	if (status[c] == 124 || status[c] == 137)
 		return "fio did not end in time"
 	if (status[c] != 0 || !(c in has_fio) || error[c] != 0)
 		return "fio failed with status " status[c] ", error " (c in error ? error[c] : "-")
-	if (ios[c] == 0)
-		return "fio did no request"
+	return ios[c] == 0 ? "fio did no request" : ""
+}
+
+# verdict: why the cell cannot be used, or "".
+function verdict(c,    req, back_req, why) {
+	if (rw[c] == "idle" && status[c] != 0)
+		return "the idle cell failed with status " status[c]
+	if (rw[c] != "idle" && (why = fio_verdict(c)) != "")
+		return why
 	if (!((c, "run", "begin") in seen) || !((c, "run", "end") in seen))
-		return "fio's hooks did not run"
+		return rw[c] == "idle" ? "the application domain's snapshots are missing" : "fio's hooks did not run"
 	if (!((c, "storage", "begin") in seen) || !((c, "storage", "end") in seen))
 		return "the storage domain's snapshots are missing"
 	if (!((c, "cpu", "begin") in seen) || !((c, "cpu", "end") in seen))
@@ -51,6 +59,10 @@ function verdict(c,    req, back_req) {
 		return "the kernel said: " complaint[c]
 	if (front[c] == "native")
 		return ""
+	if (rw[c] == "idle") {
+		req = delta(c, "run", "disk_ios", "begin", "end")
+		return req == 0 ? "" : "the idle disk had " (req == "" ? "no counters" : req " requests")
+	}
 	if (delta(c, "run", "disk_sectors", "prep", "end") * 512 != bytes[c])
 		return "fio moved " bytes[c] " bytes, the disk " delta(c, "run", "disk_sectors", "prep", "end") * 512
 	if (front[c] == "stock") {
@@ -80,6 +92,22 @@ function usable(c,    why) {
 	return why == "" && c ~ /\.failed-/ ? "it failed when it was measured" : why
 }
 
+# both: how much a counter of our pair moved on both sides together.
+function both(c, pair, name) {
+	return pair ? add(delta(c, "run", "front_" name, "prep", "end"), delta(c, "storage", "back_" name, "prep", "end")) : ""
+}
+
+# percent: 100 x of y, or - where there is no x or y.
+function percent(x, y) {
+	return x == "" || y <= 0 ? "-" : sprintf("%.3f", 100 * x / y)
+}
+
+# idle_ms: how long an idle cell took.
+function idle_ms(c,    t) {
+	t = rw[c] == "idle" ? delta(c, "run", "time", "begin", "end") : ""
+	return t == "" ? "-" : sprintf("%.0f", t * 1000)
+}
+
 END {
 	for (i = 1; i <= ncells; i++) {
 		c = order[i]
@@ -99,9 +127,10 @@ END {
 		cpu_a = delta(c, "cpu", "app", "begin", "end")
 		cpu_s = delta(c, "cpu", "storage", "begin", "end")
 		cpu_0 = delta(c, "cpu", "dom0", "begin", "end")
+		wall = delta(c, "cpu", "time", "begin", "end")
 		gsub(/[\t"]/, " ", why)
 		print meta[c], why == "" ? "ok" : "failed", why == "" ? "-" : why, boot[c], c, \
-			c in has_fio ? n : "-", c in has_fio ? ms[c] : "-", \
+			c in has_fio ? n : rw[c] == "idle" ? 0 : "-", c in has_fio ? ms[c] : idle_ms(c), \
 			c in has_fio ? sprintf("%.2f", iops[c]) : "-", \
 			c in has_fio ? sprintf("%.3f", ms[c] ? bytes[c] / 1048.576 / ms[c] : 0) : "-", \
 			c in has_fio ? sprintf("%.1f", mean[c]) : "-", c in has_fio ? sprintf("%.1f", p50[c]) : "-", \
@@ -113,14 +142,14 @@ END {
 			per_io(add(irq_a, irq_s), n), per_io(irq_a, n), per_io(irq_s, n), \
 			per_io(add(sw_a, sw_s), n), per_io(sw_a, n), per_io(sw_s, n), \
 			per_io(requests, n), \
-			per_io(pair ? add(delta(c, "run", "front_notify_suppressed", "prep", "end"), \
-				delta(c, "storage", "back_notify_suppressed", "prep", "end")) : "", n), \
-			per_io(pair ? add(delta(c, "run", "front_spin_iterations", "prep", "end"), \
-				delta(c, "storage", "back_spin_iterations", "prep", "end")) : "", n), \
-			per_io(pair ? add(delta(c, "run", "front_sleeps", "prep", "end"), \
-				delta(c, "storage", "back_sleeps", "prep", "end")) : "", n), \
-			per_io(pair ? delta(c, "run", "front_copied_bytes", "prep", "end") : "", n), \
-			per_io(pair ? add(delta(c, "run", "front_grant_ops", "prep", "end"), \
-				delta(c, "storage", "back_grant_ops", "prep", "end")) : "", n)
+			per_io(both(c, pair, "notify_suppressed"), n), \
+			per_io(both(c, pair, "spin_iterations"), n), \
+			per_io(both(c, pair, "sleeps"), n), \
+			per_io(both(c, pair, "copied_bytes"), n), \
+			per_io(both(c, pair, "grant_ops"), n), \
+			per_io(both(c, pair, "spin_hits"), n), per_io(both(c, pair, "arms"), n), \
+			percent(cpu_a, wall), percent(cpu_s, wall), percent(cpu_0, wall), \
+			percent(delta(c, "run", "front_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "run", "time", "begin", "end")), \
+			percent(delta(c, "storage", "back_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "storage", "time", "begin", "end"))
 	}
 }

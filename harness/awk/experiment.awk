@@ -1,33 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # experiment.awk: read an experiment file strictly and print it in normal form, one
-# tab-separated line a fact:
+# tab-separated line a fact; points belong to the modes before them:
 #
-#	modes	event/event spin/spin stock
 #	reps	5
+#	modes	event/event@persistent@1q stock/stock@persistent@1q
 #	point	randread	4k	8
 #
 # A mistake is reported as FILE:LINE: WHAT; WHAT IS ALLOWED, and the exit status is 2.
 # `awk -v keys=1` prints the keys instead.
 
 BEGIN {
-	describe("modes", "", "front/back pairs to compare, at least one", \
-		"each of event spin, as front/back or both in one word; stock; native")
-	describe("data", "persistent", "how data crosses between the domains", "persistent")
+	# The budget of a plain "hybrid": the modules' default.
+	HYBRID_US = 200
+	ngroups = 0
+	describe("modes", "", "what to compare, at least one. May be repeated: each list is for the points after it", \
+		"FRONT/BACK[@PATH][@Nq] or one word for both sides; A|B for either, as in event|spin/event@map|copy;" \
+		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
+		" PATH of persistent map copy, Nq queues; stock; native")
+	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
 	describe("backing", "ram", "what the storage domain serves", "ram")
-	describe("point", "", "`RW BS QD`, each a list with commas; may be repeated", "see rw, bs, qd")
+	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
 		"randread randwrite read write")
 	describe("bs", "", "block sizes", "multiples of 512 up to 1m, as 512, 4k, 64k, 1m")
 	describe("qd", "", "queue depths", "1 to 1024")
 	describe("jobs", "1", "fio threads that share the disk", "1 to 64")
+	describe("engine", "libaio", "how fio does its I/O (front end poll needs io_uring)", "libaio io_uring")
+	describe("app_vcpus", "1", "virtual CPUs of the application domain; a disk has a queue for each unless @Nq", "1 to 2")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
 	describe("seed", "1", "of every random choice", "0 to 2147483645")
 
-	words("modes", "event spin")
-	words("data", "persistent")
+	words("front", "event spin hybrid adaptive poll")
+	words("back", "event spin hybrid adaptive")
+	words("data", "persistent map copy")
 	words("backing", "ram")
+	words("engine", "libaio io_uring")
 	words("rw", "randread randwrite read write")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
@@ -91,22 +100,120 @@ function size(v,    num, unit, bytes) {
 	return bytes ""
 }
 
-# mode: check one mode and give it as front/back, or "".
-function mode(v,    p, n) {
-	if (v == "stock" || v == "native")
-		return v "/" v
-	n = split(v, p, "/")
-	if (n == 1)
-		p[2] = p[1]
-	if (n < 1 || n > 2 || !(("modes", p[1]) in word) || !(("modes", p[2]) in word)) {
-		wrong("modes: unknown mode '" v "'; allowed: " allowed["modes"])
-		return ""
+# side: check how one side waits and give it in its shortest form, or "".
+function side(which, v,    us) {
+	if (v ~ /^hybrid:[1-9][0-9]*$/) {
+		us = substr(v, length("hybrid:") + 1)
+		if (length(us) <= 6)
+			return us + 0 == HYBRID_US ? "hybrid" : v
 	}
-	return p[1] "/" p[2]
+	return (which, v) in word ? v : ""
+}
+
+# modes_add: check one word of modes and add all that it stands for, as FRONT/BACK@PATH@Nq, to the
+# present group. What it leaves open is filled in at the end.
+function modes_add(v,    part, n, sides, i, j, k, s, f, b, d, nf, nb, nd, q, x, y) {
+	if (v == "stock" || v == "native") {
+		mode_keep(v "/" v)
+		return
+	}
+	n = split(v, part, "@")
+	q = d[1] = ""
+	nd = 1
+	for (i = 2; i <= n; i++) {
+		if (part[i] ~ /^[1-9]q$/ && q == "")
+			q = part[i]
+		else if (part[i] !~ /q$/ && d[1] == "")
+			nd = split(part[i], d, "|")
+		else
+			nd = 0
+		for (j = 1; j <= nd; j++)
+			if (d[j] != "" && !(("data", d[j]) in word))
+				nd = 0
+		if (!nd)
+			break
+	}
+	sides = split(part[1], s, "/")
+	nf = split(s[1], f, "|")
+	nb = split(sides == 2 ? s[2] : s[1], b, "|")
+	if (n < 1 || !nd || sides > 2 || !nf || !nb) {
+		mode_wrong(v)
+		return
+	}
+	for (i = 1; i <= nf; i++)
+		for (j = 1; j <= nb; j++) {
+			if (sides < 2 && i != j)
+				continue
+			x = side("front", f[i])
+			y = side("back", b[j])
+			if (x == "" || y == "") {
+				mode_wrong(v)
+				return
+			}
+			for (k = 1; k <= nd; k++)
+				mode_keep(x "/" y "@" d[k] "@" q)
+		}
+}
+
+# mode_wrong: report a word of modes.
+function mode_wrong(v) {
+	wrong("modes: unknown mode '" v "'; allowed: " allowed["modes"])
+}
+
+# mode_keep: add a mode to the present group.
+function mode_keep(m) {
+	mode[ngroups, ++nmodes[ngroups]] = m
+}
+
+# modes_resolved: the modes of a group with all defaults filled in.
+function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
+	vcpus = "app_vcpus" in value ? value["app_vcpus"] : default_of["app_vcpus"]
+	place = FILENAME ":" group_line[g]
+	for (i = 1; i <= nmodes[g]; i++) {
+		m = mode[g, i]
+		split(m, part, "@")
+		# The stock pair has persistent grants, and a queue for each vCPU.
+		if (m == "stock/stock")
+			m = m "@persistent@" vcpus "q"
+		else if (m == "native/native")
+			m = m "@-@-"
+		else {
+			if (part[2] == "")
+				part[2] = "data" in value ? value["data"] : default_of["data"]
+			if (part[3] == "")
+				part[3] = vcpus "q"
+			m = part[1] "@" part[2] "@" part[3]
+			if (part[3] + 0 > vcpus)
+				wrong_at(place, "modes: '" m "' has more queues than app_vcpus = " vcpus)
+		}
+		if (part[1] ~ /^poll/ && value["engine"] != "io_uring")
+			wrong_at(place, "modes: '" part[1] "' needs engine = io_uring")
+		if (part[1] ~ /^poll/ && group_idle[g])
+			wrong_at(place, "modes: '" part[1] "' has nothing to poll for at point 'idle'")
+		if (m in has)
+			wrong_at(place, "modes: '" m "' is named twice")
+		has[m] = 1
+		out = out (out == "" ? "" : " ") m
+	}
+	return out
+}
+
+# point_add: add one point to the present group.
+function point_add(p, name) {
+	if (p in seen_point) {
+		wrong("point '" name "' is named twice (first in line " seen_point[p] ")")
+		return
+	}
+	seen_point[p] = FNR
+	point[++npoints] = p
+	group_of[npoints] = ngroups
+	group_points[ngroups]++
+	if (p ~ /^idle/)
+		group_idle[ngroups] = 1
 }
 
 # product: add the points of one product of lists.
-function product(rws, bss, qds,    a, b, c, na, nb, nc, i, j, k, s, p) {
+function product(rws, bss, qds,    a, b, c, na, nb, nc, i, j, k, s) {
 	na = split(rws, a, /[ ,]+/); nb = split(bss, b, /[ ,]+/); nc = split(qds, c, /[ ,]+/)
 	for (i = 1; i <= na; i++) {
 		if (!(("rw", a[i]) in word)) {
@@ -116,17 +223,9 @@ function product(rws, bss, qds,    a, b, c, na, nb, nc, i, j, k, s, p) {
 		for (j = 1; j <= nb; j++) {
 			if ((s = size(b[j])) == "")
 				continue
-			for (k = 1; k <= nc; k++) {
-				if (!whole("qd", c[k], 1, 1024))
-					continue
-				p = a[i] "\t" s "\t" (c[k] + 0)
-				if (p in seen_point) {
-					wrong("point '" a[i] " " s " " c[k] "' is named twice (first in line " seen_point[p] ")")
-					continue
-				}
-				seen_point[p] = FNR
-				point[++npoints] = p
-			}
+			for (k = 1; k <= nc; k++)
+				if (whole("qd", c[k], 1, 1024))
+					point_add(a[i] "\t" s "\t" (c[k] + 0), a[i] " " s " " c[k])
 		}
 	}
 }
@@ -158,30 +257,38 @@ $0 == "" { next }
 		wrong(k " has no value; allowed: " allowed[k])
 		next
 	}
-	if (k in line && k != "point") {
+	if (k in line && k != "point" && k != "modes") {
 		wrong(k " is set twice (first in line " line[k] ")")
 		next
 	}
 	line[k] = FNR
+	if (k == "modes") {
+		group_line[++ngroups] = FNR
+		n = split(v, f, /[ ,]+/)
+		for (i = 1; i <= n; i++)
+			modes_add(f[i])
+		next
+	}
 	if (k == "point") {
-		if (split(v, f, " ") != 3) {
-			wrong("point takes three fields, RW BS QD, as in 'point = randread 4k,64k 1,8'")
-			next
-		}
-		product(f[1], f[2], f[3])
+		if (v == "idle")
+			point_add("idle\t-\t0", v)
+		else if (split(v, f, " ") == 3)
+			product(f[1], f[2], f[3])
+		else
+			wrong("point takes three fields, RW BS QD, as in 'point = randread 4k,64k 1,8', or 'idle'")
 		next
 	}
 	n = split(v, f, /[ ,]+/)
 	out = ""
 	for (i = 1; i <= n; i++) {
 		w = f[i]
-		if (k == "modes")
-			w = mode(f[i])
-		else if ((k == "data" || k == "backing" || k == "rw") && !((k, w) in word)) {
+		if ((k == "data" || k == "backing" || k == "rw" || k == "engine") && !((k, w) in word)) {
 			wrong(k ": unknown value '" w "'; allowed: " allowed[k])
 			w = ""
 		} else if (k == "jobs")
 			w = whole(k, w, 1, 64) ? w + 0 : ""
+		else if (k == "app_vcpus")
+			w = whole(k, w, 1, 2) ? w + 0 : ""
 		else if (k == "reps")
 			w = whole(k, w, 1, 1000) ? w + 0 : ""
 		else if (k == "runtime_s")
@@ -201,8 +308,10 @@ $0 == "" { next }
 		dup[k, w, "twice"] = 1
 		out = out (out == "" ? "" : " ") w
 	}
-	if ((k == "reps" || k == "runtime_s" || k == "seed") && n > 1)
+	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus") && n > 1)
 		wrong(k " takes one number")
+	if ((k == "data" || k == "engine") && n > 1)
+		wrong(k " takes one word")
 	value[k] = out
 }
 
@@ -210,25 +319,41 @@ END {
 	if (keys)
 		exit 0
 	file = FILENAME
-	if (!("modes" in line))
+	if (!ngroups)
 		wrong_at(file, "modes is missing; allowed: " allowed["modes"])
 	n = ("rw" in line) + ("bs" in line) + ("qd" in line)
-	if (n == 3 && !bad)
+	if (n == 3 && ngroups > 1)
+		wrong_at(file, "rw, bs and qd do not say which modes they are for; use point lines")
+	else if (n == 3 && !bad)
 		product(value["rw"], value["bs"], value["qd"])
 	else if (n && n < 3)
 		wrong_at(file, "rw, bs and qd are given together or not at all")
 	if (!npoints && !bad)
 		wrong_at(file, "no point to measure; add a line like 'point = randread 4k,64k 1,8'")
+	# One list is for all points, wherever it stands.
+	if (ngroups == 1) {
+		group_points[1] = npoints
+		group_idle[1] = group_idle[0] || group_idle[1]
+	} else if (group_points[0])
+		wrong_at(file ":" seen_point[point[1]], "a point before the first of several lists of modes")
+	for (g = 1; g <= ngroups; g++) {
+		if (ngroups > 1 && !group_points[g])
+			wrong_at(file ":" group_line[g], "modes without a point after them")
+		resolved[g] = modes_resolved(g)
+	}
 	if (bad) {
 		close("cat 1>&2")
 		exit 2
 	}
 	for (i = 1; i <= nkeys; i++) {
 		k = key[i]
-		if (k == "point" || k == "rw" || k == "bs" || k == "qd")
+		if (k ~ /^(modes|data|point|rw|bs|qd)$/)
 			continue
 		print k "\t" ((k in value) ? value[k] : default_of[k])
 	}
-	for (i = 1; i <= npoints; i++)
-		print "point\t" point[i]
+	for (i = g = 1; g <= ngroups; g++) {
+		print "modes\t" resolved[g]
+		for (; i <= npoints && (group_of[i] <= g || ngroups == 1); i++)
+			print "point\t" point[i]
+	}
 }

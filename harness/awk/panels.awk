@@ -1,24 +1,109 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# panels.awk: what a figure must know of summary.tsv before it draws it, as gnuplot assignments: its
-# panels ("RW:BS", in the table's order) and the depths on its axis.
+# panels.awk (with table.awk): what the figures must know of summary.tsv before they are drawn, as gnuplot
+# assignments, and which of them its rows can fill:
+#
+#	PANELS      "RW:BS ..." that have several depths (any, if none has), in the table's order
+#	DEPTHS      the depths on their axis, "(1, 8)", with DEPTH_MIN and DEPTH_MAX
+#	DEPTH_MODES the modes that have most depths in one panel
+#	PATHS_QD    the depth at which data paths meet several block sizes PATHS_BS; PATHS_RW the operation
+#	MATRIX_QD   the depths at which at least nine pairs of modes met; MATRIX_RW, MATRIX_BS the point
+#	BUDGETS_QD  the depths of that point that have at least two budgets of hybrid; BUDGETS the modes from none
+#	            to unlimited, and adaptive
+#	IDLE_MODES  the modes of idle disks
+#	FIGURES     the figures
+
 BEGIN { FS = "\t" }
 NR == 1 {
-	for (i = 1; i <= NF; i++)
-		c[$i] = i
+	header()
 	next
 }
-!seen[$c["rw"], $c["bs"]]++ {
-	panels = panels sep $c["rw"] ":" $c["bs"]
-	sep = " "
+col("rw") == "idle" {
+	idle = idle (idle == "" ? "" : " ") col("mode")
+	next
 }
 {
-	q = $c["qd"] + 0
-	if (!depth[q]++)
-		list = list (list == "" ? "" : ", ") q
-	if (min == "" || q < min)
-		min = q
-	if (q > max)
-		max = q
+	panel = col("rw") ":" col("bs")
+	qd = col("qd") + 0
+	mode = col("mode")
+	if (!(panel in depths))
+		order[++npanels] = panel
+	if (!seen[panel, qd]++)
+		depths[panel]++
+	if (!seen_mode[panel, mode, qd]++ && ++mode_depths[panel, mode] > most[mode])
+		most[mode] = mode_depths[panel, mode]
+	row_panel[++rows] = panel
+	row_qd[rows] = qd
+	row_mode[rows] = mode
+	if (!known[mode]++)
+		modes[++nmodes] = mode
+	# The plain budget is a budget as well.
+	if (col("data") == "persistent" && col("queues") == 1 && panel == order[1]) {
+		if (mode ~ /^hybrid(:[0-9]+)?$/ && ++budgets[qd] == 2)
+			budget_list = budget_list (budget_list == "" ? "" : " ") qd
+		if (mode ~ /^hybrid(:[0-9]+)?$/ && !budget_seen[mode]++)
+			budget_modes = budget_modes (budget_modes == "" ? "" : " ") mode
+		if (mode !~ /^(stock|hybrid:)/ && ++pairs[qd] == 9)
+			matrix_list = matrix_list (matrix_list == "" ? "" : " ") qd
+	}
+	if (col("data") == "map" || col("data") == "copy") {
+		if (!path_seen[col("rw"), qd, col("bs")]++) {
+			path_bs[col("rw"), qd] = path_bs[col("rw"), qd] (path_sizes[col("rw"), qd] ? " " : "") col("bs")
+			if (++path_sizes[col("rw"), qd] == 2 && path_rw == "") {
+				path_rw = col("rw")
+				path_qd = qd
+			}
+		}
+	}
 }
-END { printf "PANELS = '%s'; DEPTHS = '(%s)'; DEPTH_MIN = %d; DEPTH_MAX = %d", panels, list, min, max }
+
+# quoted: a gnuplot assignment of a string.
+function quoted(name, value) {
+	return name " = '" value "'; "
+}
+
+END {
+	for (i = 1; i <= npanels; i++)
+		if (depths[order[i]] > 1)
+			several = 1
+	for (i = 1; i <= npanels; i++)
+		if (depths[order[i]] > 1 || !several) {
+			panels = panels (panels == "" ? "" : " ") order[i]
+			chosen[order[i]] = 1
+		}
+	for (i = 1; i <= nmodes; i++)
+		if (most[modes[i]] > deepest)
+			deepest = most[modes[i]]
+	for (i = 1; i <= rows; i++) {
+		if (!(row_panel[i] in chosen))
+			continue
+		q = row_qd[i]
+		if (!depth[q]++)
+			list = list (list == "" ? "" : ", ") q
+		if (min == "" || q < min)
+			min = q
+		if (q > max)
+			max = q
+	}
+	for (i = 1; i <= nmodes; i++)
+		if (most[modes[i]] == deepest)
+			depth_modes = depth_modes (depth_modes == "" ? "" : " ") modes[i]
+	if (npanels)
+		figures = "iops latency cpu events"
+	if (path_rw != "" && ("stock" in known))
+		figures = figures " paths"
+	if (matrix_list != "")
+		figures = figures " matrix"
+	if (budget_list != "")
+		figures = figures " budgets"
+	if (idle)
+		figures = figures " idle"
+	sub(/^ /, "", figures)
+	split(order[1], point, ":")
+	print quoted("FIGURES", figures) quoted("PANELS", panels) quoted("DEPTHS", "(" list ")") \
+		"DEPTH_MIN = " min + 0 "; DEPTH_MAX = " max + 0 "; " quoted("DEPTH_MODES", depth_modes) \
+		quoted("PATHS_RW", path_rw) quoted("PATHS_BS", path_bs[path_rw, path_qd]) "PATHS_QD = " path_qd + 0 "; " quoted("MATRIX_RW", point[1]) \
+		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
+		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
+		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle)
+}

@@ -4,13 +4,13 @@
 # a block (same point, same repetition, minutes apart at most) and within one boot; the table
 # has the median over the blocks and its bootstrap 95 % interval.
 #
-#	-v bases="stock/stock ..."   what to divide by; default stock, native and event/event
-#	-v modes="spin/spin"         what to divide; default all others
-#	-v seed=N -v draws=N         of the bootstrap
+#	-v bases="stock ..."       what to divide by, as table.awk names modes; default stock, native and event
+#	-v modes="spin event@map"  what to divide; default all others
+#	-v seed=N -v draws=N        of the bootstrap
 
 BEGIN {
 	FS = OFS = "\t"
-	if (bases == "") bases = "stock/stock native/native event/event"
+	if (bases == "") bases = "stock native event"
 	if (draws == "") draws = 1000
 	if (seed == "") seed = 1
 	nbases = split(bases, base, " ")
@@ -19,8 +19,8 @@ BEGIN {
 		nmodes = split(modes, mode, " ")
 		chosen = 1
 	}
-	print "testbed", "data", "backing", "rw", "bs", "qd", "jobs", "front", "back", "base_front", "base_back", \
-		"metric", "n", "ratio", "lo", "hi", "value", "base_value"
+	print "testbed", "backing", "rw", "bs", "qd", "jobs", "mode", "base", "metric", "n", "ratio", "lo", "hi", "value", "base_value", \
+		"front", "back", "data", "queues"
 }
 
 NR == 1 {
@@ -28,18 +28,18 @@ NR == 1 {
 	next
 }
 
-col("status") == "ok" {
-	p = col("testbed") OFS col("data") OFS col("backing") OFS col("rw") OFS col("bs") OFS col("qd") OFS col("jobs")
-	m = col("front") "/" col("back")
+col("status") == "ok" && col("rw") != "idle" {
+	p = col("testbed") OFS col("backing") OFS col("rw") OFS col("bs") OFS col("qd") OFS col("jobs")
+	m = mode_name(col("front"), col("back"), col("data"), col("queues"))
 	if (!(p in rank)) {
 		point[++npoints] = p
 		rank[p] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
 	}
 	if (!(m in known)) {
-		known[m] = 1
+		known[m] = col("front") OFS col("back") OFS col("data") OFS col("queues")
 		if (!chosen) {
 			mode[++nmodes] = m
-			mrank[m] = mode_rank(col("front"), col("back"))
+			mrank[m] = mode_rank(col("front"), col("back"), col("data"), col("queues"))
 		}
 	}
 	b = col("block") SUBSEP col("boot")
@@ -57,7 +57,7 @@ function known_value(p, b, m, x) {
 }
 
 # ratio_row: print the ratio of mode m to mode d at point p.
-function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b, f, g) {
+function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b) {
 	n = nv = 0
 	for (i = 1; i <= nblocks[p]; i++) {
 		b = block[p, i]
@@ -69,22 +69,20 @@ function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b, f, g) {
 		if (vd[nv] > 0)
 			r[++n] = va[nv] / vd[nv]
 	}
-	split(m, f, "/")
-	split(d, g, "/")
 	if (!nv)
 		return
 	sort_num(va, nv)
 	sort_num(vd, nv)
 	if (n < nv || !n) {
-		print p, f[1], f[2], g[1], g[2], x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5)
+		print p, m, d, x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m]
 		return
 	}
 	# Each row has its own stream, so that no row depends on which others are printed.
 	rand_seed(seed + rank[p] % 1000003 + length(m d x) * 7919)
 	bootstrap_median(r, n, draws)
 	sort_num(r, n)
-	print p, f[1], f[2], g[1], g[2], x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
-		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5)
+	print p, m, d, x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
+		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m]
 }
 
 END {

@@ -5,7 +5,8 @@
 #	meta.tsv   from cell.jq, first
 #	DIR/run.txt DIR/storage.txt DIR/cpu.txt ...
 #
-# Then delta(cell, source, name, from, to) is how much a counter moved between two snapshots.
+# Then delta(cell, source, name, from, to) is how much a counter moved between two snapshots. A counter of
+# our pair is the sum over all queues of the disk.
 
 FNR == 1 {
 	nfile++
@@ -19,9 +20,9 @@ FNR == 1 {
 # meta.tsv
 nfile == 1 {
 	order[++ncells] = $1
-	meta[$1] = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS $10 OFS $11 OFS $12 OFS $13
-	front[$1] = $6; back[$1] = $7; boot[$1] = $14; disk[$1] = $15; devid[$1] = $16
-	runtime_s[$1] = $17
+	meta[$1] = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS $10 OFS $11 OFS $12 OFS $13 OFS $14
+	front[$1] = $6; back[$1] = $7; data[$1] = $8; rw[$1] = $10; queues[$1] = $14
+	boot[$1] = $15; disk[$1] = $16; devid[$1] = $17; runtime_s[$1] = $18
 	next
 }
 
@@ -31,6 +32,7 @@ source == "cpu" {
 	seen[cell, "cpu", $1] = 1
 	who = $4 == "Domain-0" ? "dom0" : $4 == "iddr-app" ? "app" : $4 == "iddr-storage" ? "storage" : $4
 	sum[cell, "cpu", $1, who] = $5
+	sum[cell, "cpu", $1, "time"] = $2
 	next
 }
 

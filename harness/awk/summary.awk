@@ -12,12 +12,15 @@ BEGIN {
 		" notify_per_io_lo notify_per_io_hi notify_front_per_io notify_back_per_io" \
 		" irq_per_io_lo irq_per_io_hi irq_app_per_io irq_storage_per_io" \
 		" ctxsw_per_io_lo ctxsw_per_io_hi ctxsw_app_per_io ctxsw_storage_per_io" \
-		" ring_requests_per_io suppressed_per_io spins_per_io sleeps_per_io copied_bytes_per_io grant_ops_per_io", \
+		" ring_requests_per_io suppressed_per_io spins_per_io sleeps_per_io copied_bytes_per_io grant_ops_per_io" \
+		" spin_hits_per_io arms_per_io cpu_app_pct cpu_app_pct_lo cpu_app_pct_hi cpu_storage_pct cpu_storage_pct_lo" \
+		" cpu_storage_pct_hi cpu_dom0_pct thread_front_pct thread_front_pct_lo thread_front_pct_hi thread_back_pct" \
+		" thread_back_pct_lo thread_back_pct_hi mib_per_s_lo mib_per_s_hi", \
 		out, " ")
 	line = "testbed" OFS "front" OFS "back" OFS "data" OFS "backing" OFS "rw" OFS "bs" OFS "qd" OFS "reps"
 	for (i = 1; i <= nout; i++)
 		line = line OFS out[i]
-	print line, "jobs"
+	print line, "jobs", "queues", "mode"
 }
 
 NR == 1 {
@@ -28,12 +31,15 @@ NR == 1 {
 col("status") == "ok" {
 	g = col("testbed") OFS col("front") OFS col("back") OFS col("data") OFS col("backing") OFS \
 		col("rw") OFS col("bs") OFS col("qd")
-	k = g SUBSEP col("jobs")
+	k = g SUBSEP col("jobs") SUBSEP col("queues")
 	if (!(k in reps)) {
 		group[++ngroups] = k
 		name[k] = g
 		jobs[k] = col("jobs")
-		rank[k] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs")) * 10 + mode_rank(col("front"), col("back"))
+		queues[k] = col("queues")
+		mode[k] = mode_name(col("front"), col("back"), col("data"), col("queues"))
+		prank[k] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
+		mrank[k] = mode_rank(col("front"), col("back"), col("data"), col("queues"))
 	}
 	reps[k]++
 	for (i = 1; i <= nout; i++) {
@@ -50,12 +56,17 @@ function digits(x) {
 	return x >= 1000 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.2f", x) : sprintf("%.4f", x)
 }
 
+# after: true if group a comes after group b in the table.
+function after(a, b) {
+	return prank[a] != prank[b] ? prank[a] > prank[b] : mrank[a] > mrank[b]
+}
+
 END {
 	if (BROKEN)
 		exit 1
 	for (i = 2; i <= ngroups; i++) {
 		k = group[i]
-		for (j = i - 1; j >= 1 && rank[group[j]] > rank[k]; j--)
+		for (j = i - 1; j >= 1 && after(group[j], k); j--)
 			group[j + 1] = group[j]
 		group[j + 1] = k
 	}
@@ -74,6 +85,6 @@ END {
 			sort_num(v, n)
 			line = line OFS (n ? digits(quantile(v, n, p)) : "-")
 		}
-		print line, jobs[k]
+		print line, jobs[k], queues[k], mode[k]
 	}
 }

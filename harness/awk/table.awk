@@ -24,20 +24,31 @@ function size_bytes(s) {
 	return s * (s ~ /k$/ ? 1024 : s ~ /m$/ ? 1048576 : 1)
 }
 
-# mode_name: how people call a pair of modes: event, spin, event/spin, stock, native.
-function mode_name(front, back) {
-	return front == back ? front : front "/" back
+# mode_name: how people call a mode: event, spin, event/spin, stock, native; event@map, event@2q where the
+# data path is not persistent, the queues not one.
+function mode_name(front, back, data, queues,    name) {
+	name = front == back ? front : front "/" back
+	if (front == "stock" || front == "native")
+		return name
+	return name (data == "persistent" ? "" : "@" data) (queues == 1 ? "" : "@" queues "q")
+}
+
+# side_rank: the order of ways to wait in tables: event, spin, hybrid by budget, adaptive, poll.
+function side_rank(s) {
+	if (s ~ /^hybrid/)
+		return 3 + (s == "hybrid" ? 200 : substr(s, 8)) / 1e7
+	return s == "event" ? 1 : s == "spin" ? 2 : s == "adaptive" ? 4 : 5
 }
 
 # mode_rank: the order of modes in tables.
-function mode_rank(front, back,    m) {
-	m = front "/" back
-	return m == "native/native" ? 1 : m == "stock/stock" ? 2 : m == "event/event" ? 3 : \
-		m == "event/spin" ? 4 : m == "spin/event" ? 5 : m == "spin/spin" ? 6 : 7
+function mode_rank(front, back, data, queues) {
+	if (front == "native" || front == "stock")
+		return front == "native" ? 1 : 2
+	return 100 * (10 * queues + (data == "persistent" ? 1 : data == "map" ? 2 : 3)) + 10 * side_rank(front) + side_rank(back)
 }
 
 # point_rank: a number that sorts points by operation, size, depth and jobs.
 function point_rank(rw, bs, qd, jobs,    r) {
-	r = rw == "randread" ? 1 : rw == "read" ? 2 : rw == "randwrite" ? 3 : 4
+	r = rw == "randread" ? 1 : rw == "read" ? 2 : rw == "randwrite" ? 3 : rw == "write" ? 4 : 5
 	return ((r * 10000000 + size_bytes(bs)) * 10000 + qd) * 100 + jobs
 }

@@ -17,10 +17,10 @@ function note_value(m, x, v) {
 END {
 	for (i = 1; i <= ncells; i++) {
 		c = order[i]
-		m = mode_name(front[c], back[c])
+		m = mode_name(front[c], back[c], data[c], queues[c])
 		if (!(m in rank)) {
 			mode[++nmodes] = m
-			rank[m] = mode_rank(front[c], back[c])
+			rank[m] = mode_rank(front[c], back[c], data[c], queues[c])
 		}
 		runs[m]++
 		if (status[c] != 0)

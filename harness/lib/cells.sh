@@ -3,23 +3,56 @@
 #
 # cells.sh: measuring one cell, and everything that must be in place for it: disks attached, domains
 # prepared, watchers running. A cell costs one exec in the domain where fio runs, and one in
-# the storage domain if the back end's mode changes; all else is seen by two watchers that run as long
+# the storage domain if a back end's mode changes; all else is seen by two watchers that run as long
 # as the experiment and react to the phase key which the cell writes to xenstore.
 
-# The disks that experiments use in the application domain: ours and the stock pair's, both on the
-# storage domain's RAM disk. The numbers are xen's names of xvda and xvdb.
+# What every disk of the application domain shows: the storage domain's RAM disk.
 MEASURE_TARGET=/dev/ram0
-declare -A MEASURE_DISK=([iddr]=xvda [stock]=xvdb [native]=ram0)
-declare -A MEASURE_DEVID=([iddr]=51712 [stock]=51728 [native]=-)
 
 MEASURE_WORK=
 # Which boot this is, and what its results are labelled with.
 MEASURE_BOOT=
 MEASURE_LABEL=
 MEASURE_PIDS=()
-# How our pair waits now, as far as we know.
-FRONT_MODE=
-BACK_MODE=
+# Our pair's disks, with how many queues each has beside the polled ones.
+declare -A MEASURE_QUEUES=()
+# How our front ends (by disk) and back ends (by virtual device number) wait, as far as we know.
+# shellcheck disable=SC2034 # by reference
+declare -A FRONT_MODES=() BACK_MODES=()
+
+# cell_disk FRONT DATA QUEUES: the disk that serves a mode: the stock pair has xvdb, ours one for each
+# data path and number of queues, native is the device itself.
+cell_disk() {
+	local letters=abcdefgh n=0
+	case $1/$2 in
+	native/*) printf '%s\n' "${MEASURE_TARGET#/dev/}" && return ;;
+	stock/*) printf 'xvdb\n' && return ;;
+	*/map) n=2 ;;
+	*/copy) n=3 ;;
+	esac
+	printf 'xvd%s\n' "${letters:n + 4 * ($3 - 1):1}"
+}
+
+# cell_devid DISK: xen's number of a disk, - for one that is not xen's.
+cell_devid() {
+	case $1 in
+	xvd*) disk_vdev_number "$1" ;;
+	*) printf -- '-\n' ;;
+	esac
+}
+
+# plan_disks PLAN: print the disks that a plan needs: DISK stock, or DISK iddr PATH QUEUES.
+plan_disks() {
+	local front path queues
+	awk -F '\t' '$11 != "native" && !seen[$11 == "stock", $4, $5]++ { print $11, $4, $5 }' "$1" |
+		while read -r front path queues; do
+			if [[ $front == stock ]]; then
+				printf 'xvdb stock\n'
+			else
+				printf '%s iddr %s %s\n' "$(cell_disk "$front" "$path" "$queues")" "$path" "$queues"
+			fi
+		done
+}
 
 # measure_lock: make sure that nobody else measures on this testbed.
 measure_lock() {
@@ -50,29 +83,68 @@ in_dom() {
 	testbed_exec "$dom" -- "$@" 8>&-
 }
 
-# measure_attach: attach the disks of the application domain that are not there yet.
-measure_attach() {
-	local have pair script
-	have=$(in_dom app cell-disks </dev/null) || testbed_lost "while looking at the disks"
-	for pair in "$@"; do
-		script=block-$pair
-		case $'\n'$have$'\n' in
-		*$'\n'"${MEASURE_DISK[$pair]} $pair"$'\n'*) continue ;;
-		*$'\n'"${MEASURE_DISK[$pair]} "*)
-			die "${MEASURE_DISK[$pair]} of the application domain belongs to another driver than $pair; detach it or run 'harness/iddr down'" ;;
-		esac
-		note "attaching ${MEASURE_DISK[$pair]} ($pair pair)"
-		disk_attach app "${MEASURE_DISK[$pair]}" "$MEASURE_TARGET" "$script" 8>&-
-	done
+# measure_present: print the disks that are there, as plan_disks does those that are wanted.
+measure_present() {
+	local fronts backs disk pair rest devid
+	fronts=$(in_dom app cell-disks front </dev/null) || return
+	backs=$(in_dom storage cell-disks back </dev/null) || return
+	while read -r disk pair rest; do
+		if [[ $pair == iddr ]]; then
+			devid=$(disk_vdev_number "$disk")
+			rest="$(awk -v d="$devid" '$1 == d { print $3 }' <<<"$backs") $rest"
+		fi
+		[[ -z $disk ]] || printf '%s\n' "$disk $pair${rest:+ $rest}"
+	done <<<"$fronts"
 }
 
-# measure_prepare DIR PAIR...: prepare domains, disks and watchers; leaves facts in DIR/*.facts.
+# measure_parameter DOM MODULE NAME VALUE: set a parameter that a module reads when a disk connects; print
+# what it was.
+measure_parameter() {
+	in_dom "$1" cell-parameter "$2" "$3" "$4" </dev/null || testbed_lost "while setting $2's parameter $3"
+}
+
+# measure_attach FILE: attach the disks of the application domain that FILE (of plan_disks) wants and
+# that are not there yet.
+measure_attach() {
+	local have disk pair path queues old_path='' old_queues=''
+	have=$(measure_present) || testbed_lost "while looking at the disks"
+	while read -r disk pair path queues <&6; do
+		case $'\n'$have$'\n' in
+		*$'\n'"$disk $pair${path:+ $path $queues}"$'\n'*) continue ;;
+		*$'\n'"$disk "*)
+			die "$disk of the application domain is there but not as $pair${path:+ with $path, $queues queues}; detach it or run 'harness/iddr down'" ;;
+		esac
+		note "attaching $disk ($pair pair${path:+, $path, queues: $queues})"
+		if [[ $pair == iddr ]]; then
+			path=$(measure_parameter storage iddr_back data_path "$path")
+			queues=$(measure_parameter app iddr_front queues "$queues")
+			old_path=${old_path:-$path} old_queues=${old_queues:-$queues}
+		fi
+		disk_attach app "$disk" "$MEASURE_TARGET" "block-$pair" 8>&-
+	done 6<"$1"
+	if [[ -n $old_path ]]; then
+		measure_parameter storage iddr_back data_path "$old_path" >/dev/null
+		measure_parameter app iddr_front queues "$old_queues" >/dev/null
+	fi
+	have=$(measure_present) || testbed_lost "while looking at the disks"
+	while IFS= read -r disk; do
+		[[ $'\n'$have$'\n' == *$'\n'$disk$'\n'* ]] ||
+			die "wanted '$disk', but there is '$(grep "^${disk%% *} " <<<"$have" || true)'"
+	done <"$1"
+}
+
+# measure_prepare DIR PLAN: prepare domains, disks and watchers; leaves facts in DIR/*.facts.
 measure_prepare() {
-	local dir=$1 app storage keys
-	shift
+	local dir=$1 plan=$2 app storage keys disk path queues
 	MEASURE_WORK=$dir
 	defer measure_cleanup
-	measure_attach "$@"
+	plan_disks "$plan" >"$dir/disks"
+	measure_attach "$dir/disks"
+	# shellcheck disable=SC2034 # by reference
+	MEASURE_QUEUES=() FRONT_MODES=() BACK_MODES=()
+	while read -r disk _ path queues; do
+		[[ -z $path ]] || MEASURE_QUEUES[$disk]=$queues
+	done <"$dir/disks"
 	note "preparing the domains (the RAM disk is filled with random data once a boot)"
 	in_dom storage cell-prepare storage </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
 	in_dom app cell-prepare app </dev/null >"$dir/app.facts" || testbed_lost "while preparing the application domain"
@@ -83,18 +155,28 @@ measure_prepare() {
 	keys=("/local/domain/$app/data/iddr/phase" "/local/domain/$storage/data/iddr/phase")
 	stream_start storage in_dom storage iddr-snap watch "${keys[@]}"
 	stream_start cpu in_dom dom0 cell-cpu "${keys[@]}"
-	FRONT_MODE=
-	BACK_MODE=
-	{ front_mode event && back_mode event; } || testbed_lost "while setting modes"
-	measure_warm "$@"
+	{ modes_set front - && modes_set back -; } || testbed_lost "while setting modes"
+	measure_warm "$plan" "$dir/disks"
 }
 
-# measure_warm PAIR...: one unmeasured load on each disk: grants and caches get their steady state.
+# measure_warm PLAN DISKS: one unmeasured load on each disk: grants and caches get their steady state.
 measure_warm() {
-	local pair
-	for pair in "$@"; do
-		in_dom app cell-warm "${MEASURE_DISK[$pair]}" </dev/null || testbed_lost "while warming up ${MEASURE_DISK[$pair]}"
-	done
+	local bs qd poll disk pair polled
+	# The point that has most data in flight; at least what a small experiment has.
+	read -r bs qd poll < <(awk -F '\t' '
+		BEGIN { bs = "64k"; qd = 32; most = 65536 * 32 }
+		$11 == "poll" { poll = "poll" }
+		$7 != "idle" {
+			x = $8 * ($8 ~ /k$/ ? 1024 : $8 ~ /m$/ ? 1048576 : 1) * $9
+			if (x > most) { most = x; bs = $8; qd = $9 }
+		}
+		END { print bs, qd, poll }' "$1")
+	while read -r disk pair _ <&6; do
+		polled=$poll
+		[[ $pair == iddr ]] || polled=
+		# shellcheck disable=SC2086 # nothing where there is no poll
+		in_dom app cell-warm "$bs" "$qd" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
+	done 6<"$2"
 }
 
 # stream_start NAME COMMAND...: run COMMAND in the background; its output is in NAME.stream.
@@ -123,17 +205,14 @@ stream_wait() {
 
 # measure_cleanup: stop what runs in the background; leave our pair quiet.
 measure_cleanup() {
-	local pid
+	local pid side
 	for pid in ${MEASURE_PIDS[@]+"${MEASURE_PIDS[@]}"}; do
 		kill -- "-$pid" 2>/dev/null || true
 	done
 	MEASURE_PIDS=()
-	if [[ $BACK_MODE == spin ]]; then
-		limited 10 back_mode event 2>/dev/null || true
-	fi
-	if [[ $FRONT_MODE == spin ]]; then
-		limited 10 front_mode event 2>/dev/null || true
-	fi
+	for side in back front; do
+		limited 10 modes_set "$side" - 2>/dev/null || true
+	done
 }
 
 # limited SECONDS COMMAND...: run COMMAND with our standard input; status 124 after SECONDS.
@@ -161,18 +240,44 @@ limited() {
 	return "$rc"
 }
 
-# front_mode MODE: set how our front end waits, unless it does so already.
-front_mode() {
-	[[ $FRONT_MODE != "$1" ]] || return 0
-	in_dom app cell-mode front "${MEASURE_DISK[iddr]}" "$1" </dev/null || return
-	FRONT_MODE=$1
+# modes_words front|back DISK [MODE]: put into WORDS what cell-mode must be told so that DISK's end waits
+# as MODE says and every other disk's is quiet, as far as that is not so already. A mode that is not
+# measured must not spin beside the one that is. DISK - is none. MODE of a back end is MODE/POLLMODE.
+modes_words() {
+	local disk name want
+	local -n now=${1^^}_MODES
+	WORDS=()
+	for disk in "${!MEASURE_QUEUES[@]}"; do
+		if [[ $1 == front ]]; then
+			name=$disk want=event
+			[[ $disk != "$2" ]] || want=$3
+		else
+			name=$(cell_devid "$disk") want=event/event
+			[[ $disk != "$2" ]] || want=$3
+			want=${MEASURE_QUEUES[$disk]}/$want
+		fi
+		[[ ${now[$name]:-} == "$want" ]] || WORDS+=("$name=$want")
+	done
 }
 
-# back_mode MODE: set how our back end waits, unless it does so already.
-back_mode() {
-	[[ $BACK_MODE != "$1" ]] || return 0
-	in_dom storage cell-mode back "${MEASURE_DEVID[iddr]}" "$1" </dev/null || return
-	BACK_MODE=$1
+# modes_known front|back WORD...: remember that these words are in force.
+modes_known() {
+	local word
+	local -n now=${1^^}_MODES
+	shift
+	for word in "$@"; do
+		now[${word%%=*}]=${word#*=}
+	done
+}
+
+# modes_set front|back DISK [MODE]: set modes as modes_words explains.
+modes_set() {
+	local dom=app WORDS
+	[[ $1 == front ]] || dom=storage
+	modes_words "$@"
+	((${#WORDS[@]})) || return 0
+	in_dom "$dom" cell-mode "$1" "${WORDS[@]}" </dev/null || return
+	modes_known "$1" "${WORDS[@]}"
 }
 
 # testbed_lost WHEN: say why the testbed does not answer, and leave.
@@ -183,17 +288,11 @@ testbed_lost() {
 	die "the testbed is gone (QEMU was killed or a domain died) $1; finished cells are kept, the same command goes on from there"
 }
 
-# pair_of FRONT: which disk a mode uses: iddr, stock or native.
-pair_of() {
-	case $1 in
-	stock | native) printf '%s\n' "$1" ;;
-	*) printf 'iddr\n' ;;
-	esac
-}
-
-# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED: print the fio job of a cell.
+# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED ENGINE FRONT: print the fio job of a cell.
 cell_job() {
-	local job
+	local job engine=$8
+	# In mode poll the front end's polled queue is fio's to look at.
+	[[ $9 != poll ]] || engine+=$'\nhipri=1'
 	job=$(<"$IDDR_CONFIGS/fio/cell.fio")
 	job=${job//@DISK@/$1}
 	job=${job//@RW@/$2}
@@ -202,27 +301,29 @@ cell_job() {
 	job=${job//@JOBS@/$5}
 	job=${job//@RUNTIME@/$6}
 	job=${job//@RANDSEED@/$7}
+	job=${job//@ENGINE@/$engine}
 	printf '%s\n' "$job"
 }
 
-# cell_measure ID FRONT BACK LIMIT COMMAND...: run COMMAND as a cell, with our standard input; raw data
-# goes to the present directory. Status 125 if the testbed does not answer.
+# cell_measure ID FRONT BACK DISK LIMIT COMMAND...: run COMMAND as a cell, with our standard input; raw
+# data goes to the present directory. Status 125 if the testbed does not answer.
 cell_measure() {
-	local id=$1 front=$2 back=$3 limit=$4 pair dom=app mode=event rc=0
-	shift 4
-	pair=$(pair_of "$front")
-	case $pair in
-	iddr) mode=$front ;;
-	native) dom=storage back=event mode=- ;;
-	stock) back=event ;;
+	local id=$1 front=$2 back=$3/event disk=$4 limit=$5 dom=app rc=0 WORDS=()
+	shift 5
+	case $front in
+	native) dom=storage disk=- ;;
+	stock) disk=- ;;
+	# The back end serves the polled queue as it is to be measured, the others asleep.
+	poll) front=event back=event/${back%/event} ;;
 	esac
-	# A mode that is not measured must not spin beside the one that is.
-	if [[ $pair == native ]]; then
-		front_mode event || return 125
+	modes_set back "$disk" "$back" || return 125
+	if [[ $dom == app ]]; then
+		modes_words front "$disk" "$front"
+	else
+		modes_set front - || return 125
 	fi
-	back_mode "$back" || return 125
-	limited "$((limit + 60))" in_dom "$dom" cell-run "$id" "$limit" "${MEASURE_DISK[iddr]}" "$mode" "$@" >raw 2>raw.err || rc=$?
-	[[ $mode == - ]] || FRONT_MODE=$mode
+	limited "$((limit + 60))" in_dom "$dom" cell-run "$id" "$limit" "${WORDS[*]}" "$@" >raw 2>raw.err || rc=$?
+	modes_known front ${WORDS[@]+"${WORDS[@]}"}
 	((rc == 0)) || return 125
 	awk -f "$IDDR_TOP/harness/awk/split-cell.awk" raw || return 125
 	rm -f raw raw.err
@@ -232,14 +333,14 @@ cell_measure() {
 	stream_wait cpu "$id" cpu.txt || return 125
 }
 
-# cell_json KEY BLOCK REP ORDER FRONT BACK DATA BACKING RW BS QD JOBS RUNTIME RANDSEED: print what a
-# cell is.
+# cell_json KEY BLOCK REP ORDER FRONT BACK DATA QUEUES BACKING RW BS QD JOBS RUNTIME RANDSEED ENGINE: print
+# what a cell is.
 cell_json() {
-	local pair
-	pair=$(pair_of "$5")
+	local disk
+	disk=$(cell_disk "$5" "$7" "$8")
 	jq -n --arg testbed "$MEASURE_LABEL" --arg boot "$MEASURE_BOOT" --arg key "$1" --arg block "$2" --argjson rep "$3" \
-		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg backing "$8" --arg rw "$9" \
-		--arg bs "${10}" --argjson qd "${11}" --argjson jobs "${12}" --argjson runtime_s "${13}" \
-		--argjson randseed "${14}" --arg disk "${MEASURE_DISK[$pair]}" --arg devid "${MEASURE_DEVID[$pair]}" \
+		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg queues "$8" --arg backing "$9" \
+		--arg rw "${10}" --arg bs "${11}" --argjson qd "${12}" --argjson jobs "${13}" --argjson runtime_s "${14}" \
+		--argjson randseed "${15}" --arg engine "${16}" --arg disk "$disk" --arg devid "$(cell_devid "$disk")" \
 		--arg started "$(date -u +%FT%TZ)" '$ARGS.named'
 }

@@ -41,12 +41,15 @@ usage_error() {
 
 IDDR_DEFERRED=()
 IDDR_DEFER_PID=
+IDDR_STDERR=
 
 # run_deferred: run what defer() recorded, last in first out, once.
 run_deferred() {
 	local i
 	# A subshell inherits the list but not the right to run it.
 	[[ $IDDR_DEFER_PID == "$BASHPID" ]] || return 0
+	# A signal may have come where standard error goes elsewhere for a moment.
+	exec 2>&"$IDDR_STDERR"
 	for ((i = ${#IDDR_DEFERRED[@]} - 1; i >= 0; i--)); do
 		eval "${IDDR_DEFERRED[i]}" || true
 	done
@@ -57,6 +60,7 @@ run_deferred() {
 defer() {
 	if [[ $IDDR_DEFER_PID != "$BASHPID" ]]; then
 		IDDR_DEFER_PID=$BASHPID
+		exec {IDDR_STDERR}>&2
 		IDDR_DEFERRED=()
 		trap run_deferred EXIT
 		trap 'exit 130' INT

@@ -3,16 +3,16 @@
 #
 # disks.sh: attach devices of the storage domain to another domain, by xl's own
 # disk syntax. The script's name says which pair of drivers serves the disk:
-# block-iddr ours, block-stock xen-blkfront and xen-blkback (the domains'
-# iddr-hotplug binds them).
+# block-iddr ours, block-stock xen-blkfront and xen-blkback, block-iddr-front and
+# block-iddr-back one end of each (the domains' iddr-hotplug binds them).
 
 # disk_attach FRONTDOM VDEV TARGET [SCRIPT]: attach TARGET of the storage domain
 # as /dev/VDEV of FRONTDOM; returns when the disk is there.
 disk_attach() {
 	local front=$1 vdev=$2 target=$3 script=${4:-block-iddr}
 	case $script in
-	block-iddr | block-stock) ;;
-	*) usage_error "disk script '$script' is not known; use block-iddr or block-stock" ;;
+	block-iddr | block-stock | block-iddr-front | block-iddr-back) ;;
+	*) usage_error "disk script '$script' is not known; use block-iddr, block-stock, block-iddr-front or block-iddr-back" ;;
 	esac
 	testbed_exec storage test -b "$target" </dev/null || {
 		printf "iddr: error: the storage domain has no block device %s; 'harness/iddr exec storage lsblk' lists them\n" "$target" >&2

@@ -50,8 +50,8 @@ results_writable() {
 	rm -f -- "$probe"
 }
 
-# plan_keys ENVKEY RUNTIME: put the key of each cell of the plan on standard input in front of it.
-# The key stands for all that determines the cell, save the boot.
+# plan_keys ENVKEY OTHER: put the key of each cell of the plan on standard input in front of it.
+# The key stands for all that determines the cell, save the boot; OTHER is what all cells have in common.
 plan_keys() {
 	local tmp template
 	template=$(text_key <"$IDDR_CONFIGS/fio/cell.fio")
@@ -154,7 +154,7 @@ cmd_derive() {
 environment_key() {
 	{
 		jq -S -f "$JQ/determinants.jq" "$1"
-		cat -- "$IDDR_TOP"/harness/guest/cell-* "$IDDR_TOP"/harness/tools/iddr-{snap,cputime}.c
+		cat -- "$IDDR_TOP"/harness/guest/{cell-*,rc,rc.app,rc.storage} "$IDDR_TOP"/harness/tools/iddr-{snap,cputime}.c
 	} | text_key
 }
 
@@ -177,8 +177,8 @@ cell_keep() {
 	local dir=$1 id=$2 n=1 target row
 	row=$(cell_rows "$PWD") || return
 	IFS=$'\t' read -ra row <<<"${row#*$'\n'}"
-	[[ -n ${row[18]:-} ]] || return
-	KEPT_STATUS=${row[12]} KEPT_REASON=${row[13]} KEPT_IOPS=${row[18]}
+	[[ -n ${row[19]:-} ]] || return
+	KEPT_STATUS=${row[13]} KEPT_REASON=${row[14]} KEPT_IOPS=${row[19]}
 	target=$dir/cells/$id
 	if [[ $KEPT_STATUS != ok ]]; then
 		while [[ -e $target.failed-$n ]]; do
@@ -191,29 +191,35 @@ cell_keep() {
 		mv -T -- "$dir/cells/$id.partial" "$target"
 }
 
-# run_cells DIR PLAN RUNTIME TOTAL: measure the cells of PLAN (lines with keys).
+# run_cells DIR PLAN RUNTIME ENGINE TOTAL: measure the cells of PLAN (lines with keys).
 run_cells() {
-	local dir=$1 runtime=$3 total=$4 todo started key order rep block data backing rw bs qd jobs front back randseed
-	local id pair count=0 n in_a_row=0 left name what
+	local dir=$1 runtime=$3 engine=$4 total=$5 todo started key order rep block data queues backing rw bs qd jobs front back randseed
+	local id disk count=0 n in_a_row=0 left name what command rate
 	FAILED_CELLS=()
 	todo=$(wc -l <"$2")
 	n=$((total - todo))
 	started=$(now_ms)
 	mkdir -p -- "$MEASURE_WORK/cell"
-	while IFS=$'\t' read -r key order rep block data backing rw bs qd jobs front back randseed <&7; do
+	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed <&7; do
 		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
-		pair=$(pair_of "$front")
-		name=$front/$back
-		[[ $front != "$back" || $pair == iddr ]] || name=$front
+		disk=$(cell_disk "$front" "$data" "$queues")
+		name=$(mode_name "$front/$back@$data@${queues}q")
 		what="rep $rep $rw $bs qd$qd"
+		[[ $rw != idle ]] || what="rep $rep"
 		((jobs == 1)) || what+=" x$jobs"
 		rm -rf -- "$MEASURE_WORK/cell"
 		mkdir -- "$MEASURE_WORK/cell"
 		cd -- "$MEASURE_WORK/cell" || die "cannot enter $MEASURE_WORK/cell"
-		cell_job "/dev/${MEASURE_DISK[$pair]}" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" >job.fio
-		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$backing" "$rw" "$bs" "$qd" "$jobs" \
-			"$runtime" "$randseed" >cell.json
-		cell_measure "$id" "$front" "$back" "$((runtime + 60))" fio --output-format=json - <job.fio || {
+		command=(fio --output-format=json -)
+		if [[ $rw == idle ]]; then
+			command=(cell-idle "$disk" "$runtime")
+			: >job.fio
+		else
+			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$front" >job.fio
+		fi
+		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
+			"$qd" "$jobs" "$runtime" "$randseed" "$engine" >cell.json
+		cell_measure "$id" "$front" "$back" "$disk" "$((runtime + 60))" "${command[@]}" <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"
 			testbed_lost "in cell $((n + 1)) of $total ($what $name)"
@@ -227,7 +233,9 @@ run_cells() {
 		left=$((($(now_ms) - started) * (todo - count) / count / 60000))
 		if [[ $KEPT_STATUS == ok ]]; then
 			in_a_row=0
-			printf '[%*d/%d] %s %s %.0f IOPS  ~%d min left\n' "${#total}" "$n" "$total" "$what" "$name" "$KEPT_IOPS" "$left" >&2
+			rate=idle
+			[[ $KEPT_IOPS == - ]] || printf -v rate '%.0f IOPS' "$KEPT_IOPS"
+			printf '[%*d/%d] %s %s %s  ~%d min left\n' "${#total}" "$n" "$total" "$what" "$name" "$rate" "$left" >&2
 		else
 			in_a_row=$((in_a_row + 1))
 			FAILED_CELLS+=("$what $name: $KEPT_REASON")
@@ -253,7 +261,7 @@ experiment_usage() {
 
 # help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} plan_only="" file work envkey dir total runtime
+	local name=${EXP:-} run=${RUN:-} plan_only="" file work envkey dir total runtime engine
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -285,10 +293,13 @@ cmd_experiment() {
 	fi
 	results_writable "$RESULTS"
 
+	# The testbed is booted anew if it has another number.
+	IDDR_APP_VCPUS=$(awk -F '\t' '$1 == "app_vcpus" { print $2 }' "$work/normal")
+	export IDDR_APP_VCPUS
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
-	measure_prepare "$work" iddr stock
+	measure_prepare "$work" "$work/plan"
 	envkey=$(environment_key "$work/facts.json")
 	[[ -n $run ]] || run=$({ cat -- "$work/normal"; printf '%s\n' "$envkey"; } | text_key)
 	dir=$RESULTS/$(basename -- "$file")/$run
@@ -303,13 +314,14 @@ cmd_experiment() {
 	}
 
 	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
-	plan_keys "$envkey" "$runtime" <"$work/plan" >"$work/keyed"
+	engine=$(awk -F '\t' '$1 == "engine" { print $2 }' "$work/normal")
+	plan_keys "$envkey" "$runtime $engine" <"$work/plan" >"$work/keyed"
 	cells_finished "$dir" >"$work/done"
 	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
 	total=$(wc -l <"$work/plan")
 	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
 	defer experiment_unfinished
-	run_cells "$dir" "$work/todo" "$runtime" "$total"
+	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$total"
 	EXPERIMENT_DIR=
 	derive_run "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"

@@ -13,19 +13,19 @@ figure_title() {
 	esac
 }
 
-# figures_draw DIR EXPERIMENT: draw all figures of a run into plots/out/EXPERIMENT.
+# figures_draw DIR EXPERIMENT: draw the figures that a run has rows for into plots/out/EXPERIMENT.
 figures_draw() {
-	local dir=$1 exp=$2 out=${PLOTS_OUT:-$IDDR_TOP/plots/out} gp name kind testbed panels
+	local dir=$1 exp=$2 out=${PLOTS_OUT:-$IDDR_TOP/plots/out} gp name kind testbed panels names
 	need gnuplot gnuplot-nox
 	[[ -s $dir/summary.tsv ]] || die "$dir has no summary.tsv; run 'harness/iddr derive'"
 	out=$out/$exp
 	mkdir -p -- "$out"
 	testbed=$(awk -F '\t' 'NR == 2 { print $1 }' "$dir/summary.tsv")
 	[[ -n $testbed ]] || die "$dir/summary.tsv is empty: no cell of this run can be used"
-	panels=$(awk -f "$AWK/panels.awk" "$dir/summary.tsv")
-	for gp in "$IDDR_TOP"/plots/*.gp; do
-		name=$(basename -- "$gp" .gp)
-		[[ $name != style ]] || continue
+	panels=$(awk -f "$AWK/table.awk" -f "$AWK/panels.awk" "$dir/summary.tsv")
+	read -ra names <<<"$(sed -n "s/^FIGURES = '\([^']*\)'.*/\1/p" <<<"$panels")"
+	for name in "${names[@]}"; do
+		gp=$IDDR_TOP/plots/$name.gp
 		for kind in pdf svg png; do
 			gnuplot -e "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'" \
 				-e "KIND = '$kind'; OUT = '$out/$name.$kind.tmp'; STYLE = '$IDDR_TOP/plots/style.gp'" "$gp" 2>"$out/$name.err" || {

@@ -231,6 +231,7 @@ testbed_config() {
 	extra+=" ${IDDR_GUEST_ARGS:-}"
 	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" \
 		"$IDDR_CONFIGS/domains/$1.cfg"
 }
 

@@ -3,23 +3,11 @@
 #
 # workload.sh: run a user's own program on the isolated disk, once per mode, and tabulate what it cost.
 
-WORKLOAD_MODES='stock/stock event/event event/spin spin/event spin/spin'
+WORKLOAD_MODES='stock event event/spin spin/event spin hybrid adaptive'
 
 # workload_usage WHAT: leave with the usage of the verb.
 workload_usage() {
 	usage_error "run-workload: $1; usage: run-workload SCRIPT [--reps N] [--modes 'event/event stock'] [--limit SECONDS]"
-}
-
-# workload_modes LIST: check a list of modes and print them as FRONT/BACK.
-workload_modes() {
-	local m p out=()
-	for m in $1; do
-		p=$(mode_pair "$m")
-		[[ " $WORKLOAD_MODES " == *" $p "* ]] || workload_usage "unknown mode '$m', there are: $WORKLOAD_MODES"
-		out+=("$p")
-	done
-	((${#out[@]})) || workload_usage "no mode"
-	printf '%s\n' "${out[*]}"
 }
 
 # workload_table DIR...: print the table of these cells.
@@ -39,7 +27,7 @@ workload_table() {
 
 # help: run-workload SCRIPT [--reps N] [--modes LIST] [--limit SECONDS] -- run SCRIPT in the application domain once per mode (its disk is $IDDR_DISK) and tabulate time and counters
 cmd_run_workload() {
-	local stamp script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir front back order rep cell status failures=0 dirs=()
+	local stamp script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir data queues front back order rep cell disk status failures=0 dirs=()
 	while (($#)); do
 		case $1 in
 		--reps | --modes | --limit)
@@ -63,7 +51,14 @@ cmd_run_workload() {
 	[[ -f $script && -r $script ]] || workload_usage "cannot read '$script'"
 	[[ $reps =~ ^[1-9][0-9]{0,2}$ ]] || workload_usage "--reps '$reps' is not a number from 1 to 999"
 	[[ $limit =~ ^[1-9][0-9]{0,4}$ ]] || workload_usage "--limit '$limit' is not a number of seconds"
-	modes=$(workload_modes "$modes")
+	# The script is in the application domain.
+	[[ " $modes " != *" native "* ]] || workload_usage "mode native has no isolated disk"
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064 # the directory of now
+	defer "rm -rf -- '$work'"
+	printf 'modes = %s\npoint = read 4k 1\nreps = %s\n' "$modes" "$reps" >"$work/experiment"
+	experiment_normal "$work/experiment" >"$work/normal"
+	experiment_plan <"$work/normal" >"$work/plan"
 	script=$(cd -- "$(dirname -- "$script")" && pwd -P)/$(basename -- "$script")
 	stamp=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)
 	dir=$stamp
@@ -73,27 +68,25 @@ cmd_run_workload() {
 		dir=$stamp-$order
 	done
 	results_writable "$dir"
-	work=$(mktemp -d)
-	# shellcheck disable=SC2064 # the directory of now
-	defer "rm -rf -- '$work'"
 
 	measure_lock
 	measure_up
-	measure_prepare "$work" iddr stock
+	measure_prepare "$work" "$work/plan"
 	testbed_put "$script" app:/run/iddr/workload 8>&- || testbed_lost "while the script was copied to the application domain"
 	in_dom app chmod 755 /run/iddr/workload || testbed_lost "while the script was copied to the application domain"
 	cp -- "$script" "$dir/script"
-	printf 'modes\t%s\ndata\tpersistent\nbacking\tram\njobs\t1\nreps\t%s\nseed\t1\npoint\t-\t-\t1\n' "$modes" "$reps" |
-		experiment_plan >"$work/plan"
-	while IFS=$'\t' read -r order rep _ _ _ _ _ _ _ front back _ <&7; do
-		cell=$dir/$front-$back-$rep
+	while IFS=$'\t' read -r order rep _ data queues _ _ _ _ _ front back _ <&7; do
+		cell=$dir/$front-$back
+		[[ $data != map && $data != copy ]] || cell+=-$data
+		cell+=-$rep
 		mkdir -p -- "$work/cell"
 		rm -f -- "$work"/cell/*
 		cd -- "$work/cell" || die "cannot enter $work/cell"
-		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" persistent ram - - 1 1 "$limit" 0 >cell.json
+		disk=$(cell_disk "$front" "$data" "$queues")
+		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" "$data" "$queues" ram - - 1 1 "$limit" 0 - >cell.json
 		note "run $order of $(wc -l <"$work/plan"): $front/$back"
-		cell_measure "$(text_key <<<"$cell")" "$front" "$back" "$limit" \
-			cell-workload "${MEASURE_DISK[$(pair_of "$front")]}" /run/iddr/workload </dev/null || {
+		cell_measure "$(text_key <<<"$cell")" "$front" "$back" "$disk" "$limit" \
+			cell-workload "$disk" /run/iddr/workload </dev/null || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			testbed_lost "while $script ran with $front/$back"
 		}

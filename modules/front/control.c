@@ -35,9 +35,19 @@ static unsigned int budget_us = 200;
 module_param(budget_us, uint, 0444);
 MODULE_PARM_DESC(budget_us, "new disks' spin budget in mode hybrid, in microseconds");
 
+static int iddr_queues_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, 64);
+}
+
+static const struct kernel_param_ops iddr_queues_ops = {
+	.set = iddr_queues_set,
+	.get = param_get_uint,
+};
+
 static unsigned int queues;
-module_param(queues, uint, 0444);
-MODULE_PARM_DESC(queues, "queues to ask for, up to 64; 0: one for each CPU");
+module_param_cb(queues, &iddr_queues_ops, &queues, 0644);
+MODULE_PARM_DESC(queues, "queues that disks which appear from now on ask for, up to 64; 0: one for each CPU");
 
 static unsigned int poll_queues = 1;
 module_param(poll_queues, uint, 0444);
@@ -66,6 +76,7 @@ struct iddr_fdisk {
 	struct iddr_fconf conf;
 	struct iddr_fqueue *fqs;	/* max_queues of them, for good */
 	struct iddr_queue **queues;	/* theirs */
+	unsigned int queues_wanted;	/* parameter queues when the disk appeared */
 	unsigned int max_queues;
 	unsigned int nr_queues;		/* of this connection: first those */
 	unsigned int nr_poll;		/* that wait, then those that are polled */
@@ -210,7 +221,7 @@ static void iddr_front_choose(struct iddr_fdisk *d)
 
 	offered = xenbus_read_unsigned(back, "multi-queue-max-queues", 1);
 	offered = clamp(offered, 1U, d->max_queues);
-	wanted = queues ? queues : num_online_cpus();
+	wanted = d->queues_wanted ? d->queues_wanted : num_online_cpus();
 	wanted = min(wanted, offered);
 	d->nr_poll = min(poll_queues, offered - wanted);
 	d->nr_queues = wanted + d->nr_poll;
@@ -705,7 +716,9 @@ static struct iddr_fdisk *iddr_fdisk_alloc(void)
 
 	if (!d)
 		return NULL;
-	d->max_queues = (queues ? queues : num_possible_cpus()) + poll_queues;
+	d->queues_wanted = READ_ONCE(queues);
+	d->max_queues = (d->queues_wanted ? d->queues_wanted :
+			 num_possible_cpus()) + poll_queues;
 	d->fqs = kvcalloc(d->max_queues, sizeof(*d->fqs), GFP_KERNEL);
 	d->queues = kcalloc(d->max_queues, sizeof(*d->queues), GFP_KERNEL);
 	if (!d->fqs || !d->queues) {
@@ -783,10 +796,10 @@ static int __init iddr_front_init(void)
 		       mode);
 		return -EINVAL;
 	}
-	if (queues > 64 || poll_queues > 64 ||
+	if (poll_queues > 64 ||
 	    ring_page_order > IDDR_MAX_RING_ORDER ||
 	    max_segments < IDDR_INLINE_SEGS || max_segments > IDDR_MAX_SEGS) {
-		pr_err("iddr_front: queues and poll_queues must be 0 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
+		pr_err("iddr_front: poll_queues must be 0 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
 		return -EINVAL;
 	}
 	return xenbus_register_frontend(&iddr_front_driver);

@@ -23,7 +23,7 @@ cell() {
 # verdict FRONT: status and reason after deriving anew.
 verdict() {
 	"$IDDR" derive --exp tiny 2>/dev/null
-	awk -F '\t' -v f="$1" '$5 == f { print $13 ": " $14 }' "$DIR/cells.tsv"
+	awk -F '\t' -v f="$1" '$5 == f { print $14 ": " $15 }' "$DIR/cells.tsv"
 }
 
 @test "untouched cells are used" {

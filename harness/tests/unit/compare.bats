@@ -8,17 +8,17 @@ setup() {
 	# Five blocks at one point; spin is 2, 2, 3, 4, 4 times as fast as event; drift of a factor of ten between blocks.
 	awk 'BEGIN {
 		OFS = "\t"
-		print "testbed", "block", "rep", "order", "front", "back", "data", "backing", "rw", "bs", "qd", "jobs", "status", \
+		print "testbed", "block", "rep", "order", "front", "back", "data", "backing", "rw", "bs", "qd", "jobs", "queues", "status", \
 			"reason", "boot", "iops", "lat_p50_us", "lat_p99_us", "cpu_us_per_io", "notify_per_io", "irq_per_io", "ctxsw_per_io"
 		split("2 2 3 4 4", r, " ")
 		split("100 10 100 10 100", b, " ")
 		for (i = 1; i <= 5; i++) {
-			print "tcg", "r" i, i, 1, "event", "event", "persistent", "ram", "randread", "4k", 1, 1, "ok", "-", "B", \
+			print "tcg", "r" i, i, 1, "event", "event", "persistent", "ram", "randread", "4k", 1, 1, 1, "ok", "-", "B", \
 				b[i], 100, 200, 50, 2, 2, 4
-			print "tcg", "r" i, i, 2, "spin", "spin", "persistent", "ram", "randread", "4k", 1, 1, "ok", "-", "B", \
+			print "tcg", "r" i, i, 2, "spin", "spin", "persistent", "ram", "randread", "4k", 1, 1, 1, "ok", "-", "B", \
 				b[i] * r[i], 100 / r[i], 100, 100, 0, 0, 1
 		}
-		print "tcg", "r6", 6, 1, "spin", "spin", "persistent", "ram", "randread", "4k", 1, 1, "failed", "lost", "B", \
+		print "tcg", "r6", 6, 1, "spin", "spin", "persistent", "ram", "randread", "4k", 1, 1, 1, "failed", "lost", "B", \
 			99999, 1, 1, 1, 1, 1, 1
 	}' >"$RESULTS/quick/one/cells.tsv"
 }

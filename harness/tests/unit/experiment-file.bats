@@ -18,7 +18,7 @@ refused() {
 @test "lists, products, comments and defaults" {
 	normal '# a comment' 'modes = spin stock  # both' '' 'point=randread 4096,64K 1, 8' 'seed = 7'
 	[ "$status" -eq 0 ]
-	[[ $output == *$'modes\tspin/spin stock/stock\n'* ]]
+	[[ $output == *$'modes\tspin/spin@persistent@1q stock/stock@persistent@1q\n'* ]]
 	[[ $output == *$'reps\t5\n'* && $output == *$'runtime_s\t3\n'* && $output == *$'seed\t7\n'* ]]
 	[ "$(grep -c ^point <<<"$output")" -eq 4 ]
 	[[ $output == *$'point\trandread\t4k\t1\n'* && $output == *$'point\trandread\t64k\t8'* ]]
@@ -37,7 +37,7 @@ refused() {
 
 @test "an unknown mode" {
 	normal 'modes = stock event/spinn' 'point = randread 4k 1'
-	refused 1 "unknown mode 'event/spinn'; allowed: each of event spin"
+	refused 1 "unknown mode 'event/spinn'; allowed: FRONT/BACK"
 	normal 'modes = event/spin/event' 'point = randread 4k 1'
 	refused 1 "unknown mode"
 }
@@ -72,7 +72,7 @@ refused() {
 	normal 'modes = stock' 'point = randread 4k 1' 'point = randread 4096 1'
 	refused 3 "is named twice (first in line 2)"
 	normal 'modes = stock stock' 'point = randread 4k 1'
-	refused 1 "'stock/stock' is named twice"
+	refused 1 "'stock/stock@persistent@1q' is named twice"
 }
 
 @test "nothing to measure, no modes, half a product" {
@@ -106,4 +106,63 @@ refused() {
 	for f in "$TOP"/configs/experiments/*; do
 		awk -f "$AWK_DIR/experiment.awk" "$f" >/dev/null
 	done
+}
+
+# modes_of N: the N-th list of modes of the normal form.
+modes_of() {
+	awk -F '\t' -v n="$1" '$1 == "modes" && ++i == n { print $2 }' <<<"$output"
+}
+
+@test "modes: budgets, data paths, queues, and A|B for either" {
+	normal 'modes = hybrid:50 hybrid:200 event/adaptive@map spin@2q' 'app_vcpus = 2' 'point = randread 4k 1'
+	[ "$status" -eq 0 ]
+	[ "$(modes_of 1)" = "hybrid:50/hybrid:50@persistent@2q hybrid/hybrid@persistent@2q event/adaptive@map@2q spin/spin@persistent@2q" ]
+	normal 'modes = event|spin/event|hybrid event@map|copy@1q' 'data = copy' 'app_vcpus = 2' 'point = randread 4k 1'
+	[ "$(modes_of 1)" = "event/event@copy@2q event/hybrid@copy@2q spin/event@copy@2q spin/hybrid@copy@2q event/event@map@1q event/event@copy@1q" ]
+	normal 'modes = event|spin native' 'point = randread 4k 1'
+	[ "$(modes_of 1)" = "event/event@persistent@1q spin/spin@persistent@1q native/native@-@-" ]
+}
+
+@test "modes: what is wrong with a word is refused" {
+	for m in hybrid:0 hybrid:x hybrid:9999999 spin:5 event/poll event@ event@tape event@map@copy event@map@1q@1q event@0q '|' event/ /event stock@map event/event/event; do
+		normal "modes = $m" 'engine = io_uring' 'point = randread 4k 1'
+		refused 1 "unknown mode '$m'"
+	done
+}
+
+@test "modes: named twice after all defaults; more queues than virtual CPUs" {
+	normal 'modes = event event@persistent' 'point = randread 4k 1'
+	refused 1 "'event/event@persistent@1q' is named twice"
+	normal 'modes = event@2q' 'point = randread 4k 1'
+	refused 1 "has more queues than app_vcpus = 1"
+}
+
+@test "front end poll: not without io_uring, not where nothing is polled for" {
+	normal 'modes = poll/spin' 'point = randread 4k 1'
+	refused 1 "'poll/spin' needs engine = io_uring"
+	normal 'modes = poll/spin event' 'engine = io_uring' 'point = randread 4k 1'
+	[ "$status" -eq 0 ]
+	normal 'modes = poll/spin event' 'engine = io_uring' 'point = idle'
+	refused 1 "nothing to poll for"
+}
+
+@test "several lists of modes, each for the points after it" {
+	normal 'modes = event' 'point = randread 4k 1' 'point = randread 4k 8' 'modes = spin' 'point = idle' 'reps = 2'
+	[ "$status" -eq 0 ]
+	[[ $output == *$'modes\tevent/event@persistent@1q\npoint\trandread\t4k\t1\npoint\trandread\t4k\t8\nmodes\tspin/spin@persistent@1q\npoint\tidle\t-\t0' ]]
+	normal 'point = randread 4k 1' 'modes = event' 'point = randread 4k 8' 'modes = spin' 'point = idle'
+	refused 1 "a point before the first of several lists of modes"
+	normal 'modes = event' 'modes = spin' 'point = idle'
+	refused 1 "modes without a point after them"
+	normal 'modes = event' 'rw = randread' 'bs = 4k' 'qd = 1' 'modes = spin' 'point = idle'
+	[ "$status" -eq 2 ]
+	[[ $output == *"do not say which modes they are for"* ]]
+	normal 'modes = event' 'point = idle 4k'
+	refused 2 "or 'idle'"
+}
+
+@test "an old file, where one list of modes is for all points, means what it did" {
+	normal 'point = randread 4k 1' 'modes = event' 'data = persistent' 'point = randread 4k 8'
+	[ "$status" -eq 0 ]
+	[ "$(tail -n 3 <<<"$output")" = $'modes\tevent/event@persistent@1q\npoint\trandread\t4k\t1\npoint\trandread\t4k\t8' ]
 }

@@ -33,6 +33,27 @@ setup() {
 	done
 }
 
+@test "modes: the figures that its rows can fill, and no others; their panels and keys" {
+	mkdir -p "$RESULTS/modes/one"
+	awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/summary.awk" \
+		"$TOP/harness/tests/fixtures/synthetic-modes.tsv" >"$RESULTS/modes/one/summary.tsv"
+	cp "$TOP/harness/tests/fixtures/synthetic-modes.tsv" "$RESULTS/modes/one/cells.tsv"
+	DRAW=1 "$IDDR" figures --exp modes
+	[ "$(cd "$PLOTS_OUT/modes" && echo *.svg)" = "budgets.svg cpu.svg events.svg idle.svg iops.svg latency.svg matrix.svg paths.svg" ]
+	for t in "event, copy" "spin, map" "random read, depth 8" "stock pair = 1" "64 KiB"; do
+		grep -q "$t" "$PLOTS_OUT/modes/paths.svg"
+	done
+	for t in adaptive poll "depth 32" "CPU time per request, depth 1" "1.00"; do
+		grep -q "$t" "$PLOTS_OUT/modes/matrix.svg"
+	done
+	grep -q ">5000<" "$PLOTS_OUT/modes/budgets.svg"
+	grep -q "threads" "$PLOTS_OUT/modes/idle.svg"
+	grep -q "poll/spin" "$PLOTS_OUT/modes/iops.svg"
+	# Points of a single depth are not drawn over depth.
+	run grep -c "64 KiB" "$PLOTS_OUT/modes/iops.svg"
+	[ "$output" = 0 ]
+}
+
 @test "the title follows the testbed" {
 	sed -i 's/^tcg/xen/' "$RESULTS/quick/one/summary.tsv"
 	DRAW=1 "$IDDR" figures

@@ -12,7 +12,7 @@ plan() {
 @test "every mode meets every point in every repetition, once" {
 	plan 1 >"$BATS_TEST_TMPDIR/p"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/p")" -eq 48 ]
-	[ "$(cut -f 2,4-11 "$BATS_TEST_TMPDIR/p" | sort -u | wc -l)" -eq 48 ]
+	[ "$(cut -f 2,4-12 "$BATS_TEST_TMPDIR/p" | sort -u | wc -l)" -eq 48 ]
 }
 
 @test "quick has 240 cells" {
@@ -25,7 +25,7 @@ plan() {
 	# When a block is left it is never entered again.
 	[ "$(plan 1 | cut -f 3 | uniq | sort | uniq -d | wc -l)" -eq 0 ]
 	[ "$(plan 1 | cut -f 3 | uniq | wc -l)" -eq 12 ]
-	[ "$(plan 1 | cut -f 3,12 | sort -u | wc -l)" -eq 12 ]
+	[ "$(plan 1 | cut -f 3,13 | sort -u | wc -l)" -eq 12 ]
 }
 
 @test "repetitions follow each other" {
@@ -33,7 +33,7 @@ plan() {
 }
 
 @test "the order of modes differs between blocks, and the order of blocks between repetitions" {
-	[ "$(plan 1 | awk -F '\t' '{ o[$3] = o[$3] " " $10 "/" $11 } END { for (b in o) print o[b] }' | sort -u | wc -l)" -gt 3 ]
+	[ "$(plan 1 | awk -F '\t' '{ o[$3] = o[$3] " " $11 "/" $12 } END { for (b in o) print o[b] }' | sort -u | wc -l)" -gt 3 ]
 	[ "$(plan 1 | awk -F '\t' '!s[$3]++ { p = $3; sub(/r[0-9]+/, "", p); o[$2] = o[$2] p } END { for (r in o) print o[r] }' | sort -u | wc -l)" -gt 1 ]
 }
 

@@ -4,6 +4,7 @@
 # Experiments from the file to the tables, on the stub testbed.
 
 load helper
+bats_require_minimum_version 1.5.0
 setup() { pipeline_setup; }
 
 @test "a whole experiment: every cell, all tables, the order of the plan" {
@@ -16,9 +17,10 @@ setup() { pipeline_setup; }
 	[ "$(wc -l <"$dir/summary.tsv")" -eq 9 ]
 	[ -s "$dir/ratios.tsv" ]
 	[ "$(jq -r .testbed "$dir/manifest.json")" = tcg ]
-	# What ran is what was planned, in that order, with the back end in the right mode.
-	diff <("$IDDR" experiment --plan tiny | awk -F '\t' '{ print $10, ($10 == "stock" || $10 == "native" ? "event" : $11) }') \
-		<(awk '{ print $2, $3 }' "$STUB/ran")
+	# What ran is what was planned, in that order, each end in the right mode, and nobody spinning beside it.
+	diff <("$IDDR" experiment --plan tiny | awk -F '\t' '{ print $11, ($11 == "stock" || $11 == "native" ? "-" : "1/" $12 "/event") }') \
+		<(awk '{ print $3, $4 }' "$STUB/ran")
+	run ! grep -v "busy: $" "$STUB/ran"
 }
 
 @test "the summary begins with the columns that others rely on" {
@@ -73,11 +75,11 @@ setup() { pipeline_setup; }
 	[ "$status" -eq 0 ]
 	dir=$(the_run tiny)
 	[ "$(wc -l <"$STUB/ran")" -eq 18 ]
-	[ "$(cut -f 13 "$dir/cells.tsv" | grep -c '^ok$')" -eq 16 ]
-	[ "$(cut -f 13 "$dir/cells.tsv" | grep -c '^unused$')" -eq 2 ]
+	[ "$(cut -f 14 "$dir/cells.tsv" | grep -c '^ok$')" -eq 16 ]
+	[ "$(cut -f 14 "$dir/cells.tsv" | grep -c '^unused$')" -eq 2 ]
 	[ "$(jq '.sessions | length' "$dir/manifest.json")" -eq 2 ]
 	# No block pairs cells of two boots.
-	[ "$(awk -F '\t' '$13 == "ok" { print $2, $15 }' "$dir/cells.tsv" | sort -u | wc -l)" -eq 4 ]
+	[ "$(awk -F '\t' '$14 == "ok" { print $2, $16 }' "$dir/cells.tsv" | sort -u | wc -l)" -eq 4 ]
 }
 
 @test "another environment is another run; RUN names it" {
@@ -178,4 +180,49 @@ setup() { pipeline_setup; }
 	: >"$STUB/up"
 	"$IDDR" experiment tiny
 	[ -e "$STUB/up" ]
+}
+
+@test "modes, data paths, queues and idle points: each cell on its disk, its ends in their modes, all others quiet" {
+	printf '%s\n' 'modes = hybrid:50/spin event@map spin@copy poll/hybrid stock event@2q' 'point = randread 4k 1' \
+		'modes = adaptive spin native' 'point = idle' 'reps = 2' 'engine = io_uring' 'app_vcpus = 2' \
+		>"$IDDR_CONFIGS/experiments/many"
+	sed -i 's/@map/@map@1q/; s/@copy/@copy@1q/; s/spin /spin@1q /; s|poll/hybrid|poll/hybrid@1q|' "$IDDR_CONFIGS/experiments/many"
+	run "$IDDR" experiment many
+	[ "$status" -eq 0 ]
+	dir=$(the_run many)
+	# Persistent with one queue and with two, map and copy with one, and the stock pair's.
+	[ "$(sort "$STUB/fronts" | tr '\n' ,)" = "xvda iddr 1,xvdb stock,xvdc iddr 1,xvdd iddr 1,xvde iddr 2," ]
+	[ "$(sort "$STUB/backs" | tr '\n' ,)" = "51712 iddr persistent,51744 iddr map,51760 iddr copy,51776 iddr persistent," ]
+	# The modules' parameters are left as they were.
+	[ "$(cat "$STUB/data_path" "$STUB/queues")" = $'0\n0' ]
+	run ! grep -v "busy: \$" "$STUB/ran"
+	for cell in "xvda hybrid:50 1/spin/event" "xvdc event 1/event/event" "xvdd spin 1/spin/event" "xvda poll 1/event/hybrid" \
+		"xvdb stock -" "xvde event 2/event/event" "xvde adaptive 2/adaptive/event" "xvda spin 1/spin/event" "ram0 native -"; do
+		[ "$(grep -c " $cell busy" "$STUB/ran")" -eq 2 ]
+	done
+	# Mode poll has fio poll, no other has.
+	for c in "$dir"/cells/*; do
+		[ "$(grep -c '^hipri=1$' "$c/job.fio")" = "$([ "$(jq -r .front "$c/cell.json")" = poll ] && echo 1 || echo 0)" ]
+	done
+	[ "$(cut -f 14 "$dir/cells.tsv" | grep -c '^ok$')" -eq 18 ]
+	run awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["rw"] == "idle" { print $c["mode"], $c["iops"], $c["cpu_app_pct"], $c["cpu_storage_pct"], $c["thread_front_pct"] }' "$dir/summary.tsv"
+	# 3 and 2 ms for each 10 ms; the threads of the disk used nothing.
+	[ "${lines[0]}" = "native - 30.00 20.00 -" ]
+	[ "${lines[1]}" = "spin - 30.00 20.00 0.0000" ]
+	[ "${lines[2]}" = "adaptive@2q - 30.00 20.00 0.0000" ]
+}
+
+@test "an idle disk that has requests is no idle cell" {
+	printf '%s\n' 'modes = event' 'point = idle' 'reps = 1' >"$IDDR_CONFIGS/experiments/quiet"
+	STUB_STRAY=3 run "$IDDR" experiment quiet
+	[ "$status" -eq 1 ]
+	[[ $output == *"FAILED: the idle disk had 3 requests"* ]]
+}
+
+@test "a disk that did not get the data path which was asked for ends the experiment" {
+	printf '%s\n' 'modes = event@copy' 'point = randread 4k 1' >"$IDDR_CONFIGS/experiments/copy"
+	STUB_PATH=map run "$IDDR" experiment copy
+	[ "$status" -eq 1 ]
+	[[ $output == *"wanted 'xvdd iddr copy 1', but there is 'xvdd iddr map 1'"* ]]
+	[ ! -e "$STUB/ran" ]
 }

@@ -4,80 +4,130 @@
 # stub-testbed.bash: a testbed for unit tests that answers what the domains' scripts would, out of thin
 # air. Its numbers are made up; none of them ever becomes a result.
 #
-#	STUB        directory of its state
-#	STUB_DIE    after that many cells the testbed dies
-#	STUB_LOSE   mode (front/back) in which the back end loses a request
-#	STUB_BOOT   what makes this boot differ from another
+#	STUB         directory of its state; in it "ran" has a line a cell: ID, DISK and how both of its ends
+#	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep
+#	STUB_DIE     after that many cells the testbed dies
+#	STUB_LOSE    mode (front/back) in which the back end loses a request
+#	STUB_STRAY   requests that an idle disk has
+#	STUB_PATH    data path that disks get whatever was asked for
+#	STUB_BOOT    what makes this boot differ from another
 
 testbed_kind() { echo qemu; }
 testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
 testbed_up() { : >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'"}'; }
+testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
-disk_attach() { echo "$2 ${4#block-}" >>"$STUB/disks"; }
 
-# stub_snapshot WHERE DISK DEVID OURS N WHAT: the counters after N requests.
-stub_snapshot() {
-	local n=$5 lost=0
-	[[ -z ${STUB_LOSE_NOW:-} || $6 != end ]] || lost=1
-	printf 'time\t1.0\nctxt\t%s\nirq/9/blkif\t%s\n' "$((n * 2))" "$n"
-	if [[ $1 == run ]]; then
-		printf 'disk/%s/stat\t%s 0 %s 0 0 0 0 0 0 0 0\n' "$2" "$n" "$((n * 8))"
-		[[ $4 == stock ]] || printf 'front/%s/queue0/requests\t%s\nfront/%s/queue0/responses\t%s\nfront/%s/queue0/notify_sent\t%s\n' \
-			"$2" "$n" "$2" "$n" "$2" "$((n / 2))"
-	elif [[ $4 == stock ]]; then
-		printf 'back/%s/rd_req\t%s\nback/%s/wr_req\t0\n' "$3" "$n" "$3"
+# disk_attach app DISK TARGET SCRIPT: a disk with the parameters that the modules have now.
+disk_attach() {
+	if [[ $4 == block-stock ]]; then
+		echo "$2 stock" >>"$STUB/fronts"
 	else
-		printf 'back/%s/queue0/requests\t%s\nback/%s/queue0/notify_sent\t%s\n' "$3" "$((n - lost))" "$3" "$((n / 2))"
+		echo "$2 iddr $(cat "$STUB/queues")" >>"$STUB/fronts"
+		echo "$(disk_vdev_number "$2") iddr ${STUB_PATH:-$(cat "$STUB/data_path")}" >>"$STUB/backs"
+		stub_modes front "$2=event"
 	fi
 }
 
-# stub_cell ID LIMIT DISK MODE COMMAND...: stand in for cell-run: 100 requests of 4 KiB.
+# stub_parameter NAME VALUE: what cell-parameter does.
+stub_parameter() {
+	cat "$STUB/$1" 2>/dev/null || echo 0
+	echo "$2" >"$STUB/$1"
+}
+
+# stub_modes SIDE NAME=MODE...: what cell-mode does.
+stub_modes() {
+	local side=$1 word
+	shift
+	for word in "$@"; do
+		echo "${word#*=}" >"$STUB/$side.${word%%=*}"
+	done
+}
+
+# stub_snapshot WHERE DISK DEVID PAIR N QUEUE WHAT: the counters after N requests, all on one queue of two.
+stub_snapshot() {
+	local n=$5 lost=0 other=$((1 - $6))
+	[[ -z ${STUB_LOSE_NOW:-} || $7 != end ]] || lost=1
+	printf 'time\t%s\nctxt\t%s\nirq/9/blkif\t%s\n' "$([[ $7 == end ]] && echo 2.0 || echo 1.0)" "$((n * 2))" "$n"
+	if [[ $1 == run ]]; then
+		printf 'disk/%s/stat\t%s 0 %s 0 0 0 0 0 0 0 0\n' "$2" "$n" "$((n * 8))"
+		[[ $4 != iddr ]] || {
+			printf "front/$2/queue$6/%s\n" "requests	$n" "responses	$n" "notify_sent	$((n / 2))" "thread_cpu_ns	$((n * 1000))" mode\	x
+			printf "front/$2/queue$other/%s\n" "requests	7" "responses	7" "notify_sent	7" "thread_cpu_ns	0"
+		}
+	elif [[ $4 == stock ]]; then
+		printf 'back/%s/rd_req\t%s\nback/%s/wr_req\t0\n' "$3" "$n" "$3"
+	elif [[ $4 == iddr ]]; then
+		printf "back/$3/queue$6/%s\n" "requests	$((n - lost))" "notify_sent	$((n / 2))"
+		printf "back/$3/queue$other/%s\n" "requests	9" "notify_sent	9"
+	fi
+}
+
+# stub_busy: the ends that would spin beside a cell of DISK.
+stub_busy() {
+	local f
+	for f in "$STUB"/front.* "$STUB"/back.*; do
+		case $f in *".$1" | *".$2") continue ;; esac
+		grep -qE '^([0-9]/)?event(/event)?$' "$f" || printf '%s ' "${f##*/}"
+	done
+}
+
+# stub_cell ID LIMIT WORDS COMMAND...: stand in for cell-run: 100 requests of 4 KiB.
 stub_cell() {
-	local id=$1 front=$4 disk devid pair p n iops job
-	if [[ $5 == cell-workload ]]; then
-		disk=$6
-	else
+	local id=$1 disk devid=- pair front back mode p n total=100 iops queue=0 job=
+	# shellcheck disable=SC2086 # words
+	stub_modes front $3
+	case $4 in
+	cell-workload) disk=$5 ;;
+	cell-idle) disk=$5 total=${STUB_STRAY:-0} ;;
+	*)
 		job=$(cat)
 		disk=$(sed -n 's|^filename=/dev/||p' <<<"$job")
-	fi
-	case $disk in
-	xvda) pair=iddr devid=51712 ;;
-	xvdb) pair=stock devid=51728 front=stock ;;
-	*) pair=native devid=- front=native ;;
+		;;
 	esac
-	printf '%s %s %s\n' "$id" "$front" "$(cat "$STUB/back")" >>"$STUB/ran"
-	case $front/$(cat "$STUB/back") in
-	native/*) iops=900 ;;
-	stock/*) iops=300 ;;
+	case $disk in
+	xvdb) pair=stock devid=51728 front=stock back=- mode=stock ;;
+	xvd*)
+		pair=iddr devid=$(disk_vdev_number "$disk")
+		front=$(cat "$STUB/front.$disk") back=$(cat "$STUB/back.$devid")
+		mode=${back%/*} mode=$front/${mode#*/}
+		[[ $job != *hipri=1* ]] || front=poll mode=poll/${back##*/} queue=1
+		;;
+	*) pair=native front=native back=- mode=native ;;
+	esac
+	printf '%s %s %s %s busy: %s\n' "$id" "$disk" "$front" "$back" "$(stub_busy "$disk" "$devid")" >>"$STUB/ran"
+	case $mode in
+	native) iops=900 ;;
+	stock) iops=300 ;;
 	event/event) iops=310 ;;
 	spin/spin) iops=700 ;;
 	*) iops=450 ;;
 	esac
 	STUB_LOSE_NOW=
-	[[ ${STUB_LOSE:-} != "$front/$(cat "$STUB/back")" ]] || STUB_LOSE_NOW=1
+	[[ ${STUB_LOSE:-} != "$mode" ]] || STUB_LOSE_NOW=1
 	for p in prep begin end; do
 		n=0
-		[[ $p != end ]] || n=100
+		[[ $p != end ]] || n=$total
 		printf '@ %s %s\n' "$p" "$id"
-		stub_snapshot run "$disk" "$devid" "$pair" "$n" "$p"
+		stub_snapshot run "$disk" "$devid" "$pair" "$n" "$queue" "$p"
 		{
 			printf '@ %s %s\n' "$p" "$id"
-			stub_snapshot storage "$disk" "$devid" "$pair" "$n" "$p"
+			stub_snapshot storage "$disk" "$devid" "$pair" "$n" "$queue" "$p"
 		} >>"$STUB/storage.log"
+		[[ $p != end ]] || n=100
 		{
-			printf '%s.%s\t1\t0\tDomain-0\t%s\n' "$p" "$id" "$((n * 1000000))"
-			printf '%s.%s\t1\t1\tiddr-storage\t%s\n' "$p" "$id" "$((n * 2000000))"
-			printf '%s.%s\t1\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 3000000))"
+			printf '%s.%s\t%s\t0\tDomain-0\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 1000000))"
+			printf '%s.%s\t%s\t1\tiddr-storage\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 2000000))"
+			printf '%s.%s\t%s\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 3000000))"
 		} >>"$STUB/cpu.log"
 	done
 	printf '@ kernel\n@ done %s\n' "$id" >>"$STUB/storage.log"
-	if [[ $5 == cell-workload ]]; then
-		printf '@ kernel\n@ stderr\n\n@ out\nhello from %s\n@ exit %s\n' "$disk" "${STUB_FAIL:-0}"
-		return
-	fi
+	case $4 in
+	cell-workload) printf '@ kernel\n@ stderr\n\n@ out\nhello from %s\n@ exit %s\n' "$disk" "${STUB_FAIL:-0}" && return ;;
+	cell-idle) printf '@ kernel\n@ stderr\n\n@ out\n\n@ exit 0\n' && return ;;
+	esac
 	printf '@ kernel\n@ stderr\n\n@ out\nfio says something first\n{\n"jobs": [{"error": 0, "read": {"total_ios": 100, "io_bytes": 409600, '
 	printf '"iops": %s, "runtime": 333, "lat_ns": {"mean": 4000000, "percentile": {"50.000000": 3500000, "99.000000": 9000000}}}, ' "$iops"
 	printf '"write": {"total_ios": 0, "io_bytes": 0, "iops": 0}}]\n}\n@ exit 0\n'
@@ -89,11 +139,12 @@ testbed_exec() {
 	shift 2
 	testbed_is_up || return 125
 	case $1 in
-	cell-disks) [[ ! -e $STUB/disks ]] || cat "$STUB/disks" ;;
+	cell-disks) [[ ! -e $STUB/$2s ]] || cat "$STUB/$2s" ;;
+	cell-parameter) stub_parameter "$3" "$4" ;;
 	cell-prepare) printf 'domid\t%s\nboot\t%s\n' "${#dom}" "${STUB_BOOT:-one}-$dom" ;;
 	iddr-snap) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
 	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
-	cell-mode) cat >/dev/null && printf '%s\n' "$4" >"$STUB/$2" ;;
+	cell-mode) cat >/dev/null && shift && stub_modes "$@" ;;
 	cell-warm | chmod) ;;
 	cell-run)
 		shift
