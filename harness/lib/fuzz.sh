@@ -103,7 +103,7 @@ fuzz_keep() {
 	for target in "$@"; do
 		rm -rf -- "$out/kept"
 		mkdir -p -- "$out/kept"
-		"$out/fuzz_$target" -set_cover_merge=1 -max_len="$FUZZ_MAX_LEN" "$out/kept" "$corpus/$target" "$out/corpus/$target" \
+		"$out/fuzz_$target" -set_cover_merge=1 -use_counters=0 -max_len="$FUZZ_MAX_LEN" "$out/kept" "$corpus/$target" "$out/corpus/$target" \
 			>"$out/$target.merge.log" 2>&1 ||
 			die "minimizing the corpus of $target failed; the log is $out/$target.merge.log"
 		# Those that find planted errors reach no more code, but see more.
