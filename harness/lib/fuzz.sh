@@ -103,7 +103,7 @@ fuzz_keep() {
 	for target in "$@"; do
 		rm -rf -- "$out/kept"
 		mkdir -p -- "$out/kept"
-		"$out/fuzz_$target" -set_cover_merge=1 -max_len="$FUZZ_MAX_LEN" "$out/kept" "$corpus/$target" "$out/corpus/$target" \
+		"$out/fuzz_$target" -set_cover_merge=1 -use_counters=0 -max_len="$FUZZ_MAX_LEN" "$out/kept" "$corpus/$target" "$out/corpus/$target" \
 			>"$out/$target.merge.log" 2>&1 ||
 			die "minimizing the corpus of $target failed; the log is $out/$target.merge.log"
 		# Those that find planted errors reach no more code, but see more.
@@ -115,22 +115,30 @@ fuzz_keep() {
 
 # help: fuzz [--seconds N] [--out DIR] [--keep] -- fuzz the pure code; --out writes DIR/summary.tsv
 cmd_fuzz() {
-	local seconds=600 summary='' keep='' modules=$IDDR_TOP/modules out=$IDDR_BUILD/fuzz commit
+	local seconds=600 summary='' keep='' modules=$IDDR_TOP/modules out=$IDDR_BUILD/fuzz
 	local -a targets=("${FUZZ_TARGETS[@]}")
 	while (($#)); do
 		case $1 in
-		--seconds) seconds=${2:-}; shift ;;
-		--out) summary=${2:?--out needs a directory}; shift ;;
+		--seconds | --out | --modules | --target) (($# > 1)) || usage_error "$1 needs a value" ;;&
+		--seconds) seconds=$2; shift ;;
+		--out) summary=$2; shift ;;
 		--keep) keep=1 ;;
 		# For the tests: another copy of modules/, one target.
-		--modules) modules=${2:?--modules needs a directory}; shift ;;
-		--target) targets=("${2:?--target needs a name}"); shift ;;
+		--modules) modules=$2; shift ;;
+		--target) targets=("$2"); shift ;;
 		*) usage_error "fuzz takes --seconds N (0: replay the corpus only), --out DIR and --keep" ;;
 		esac
 		shift
 	done
-	[[ $seconds =~ ^[0-9]{1,7}$ ]] || usage_error "--seconds takes a whole number of seconds"
+	[[ $seconds =~ ^(0|[1-9][0-9]{0,6})$ ]] || usage_error "--seconds takes a whole number of seconds"
 	sysroot_make
+	# Two runs at a time would mix up their corpora.
+	with_lock "$out/.lock" fuzz_run
+}
+
+# fuzz_run: what cmd_fuzz was asked for; its variables.
+fuzz_run() {
+	local commit
 	fuzz_build "$modules" "$out" "${targets[@]}"
 	commit=$(fuzz_commit)
 	((seconds == 0)) || note "fuzzing ${targets[*]} for $seconds s in all"

@@ -348,7 +348,7 @@ static void iddr_queue_relax(void)
  */
 static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 {
-	u64 idle_since = 0, looks = 0;
+	u64 idle_since = 0, now = 0, looks = 0;
 
 	for (;;) {
 		bool stay;
@@ -374,6 +374,9 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 			if (looks) {
 				q->rx_stats.spin_hits++;
 				trace_iddr_spin_hit(q, looks);
+				if (q->mode == IDDR_MODE_ADAPTIVE && idle_since)
+					iddr_wait_caught(&q->wait, q->limits,
+							 now - idle_since);
 			}
 			looks = 0;
 			idle_since = 0;
@@ -389,8 +392,7 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 				break;
 			if (budget != U64_MAX) {
 				/* One clock reading a look, none after a hit. */
-				u64 now = ktime_get_mono_fast_ns();
-
+				now = ktime_get_mono_fast_ns();
 				if (!idle_since)
 					idle_since = now;
 				else if (now - idle_since >= budget)

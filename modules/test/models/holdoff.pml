@@ -16,22 +16,23 @@
  * sharing one would. A spinner is blocked until there is something to see; a
  * spin with a budget may end at any time.
  *
- * Variants: FRONT: the upcall itself drains in event mode (a front end); without
- * it the thread does (a back end). Each of these is an error that has to be found:
+ * Variants: FRONT: the upcall drains as well (drain_atomic); without it the thread
+ * alone does. LOOK: somebody else does, too, once, at any time
+ * (iddr_queue_look()). Each of these is an error that has to be found:
  *
  *   NO_PRODUCER_BARRIER  P2 of the proof in iddr_ring.h left out
  *   NO_CONSUMER_BARRIER  C2 left out
  *   NO_SECOND_LOOK       armed, and not looked once more
  *   NO_EOI               the thread goes to sleep with the EOI still owed
- *   EOI_DROPPED          entering spin forgets that an EOI is owed
  *   LATE_CLEAR           "kicked" cleared after the last look, not before the first
  *   NEVER_CLEAR          "kicked" never cleared: the thread does not come to rest
- *   LEAVE_UNKICKED       the thread leaves off in the midst of draining, to change
- *                        mode, and does not remember to go on
- *   NO_LOCK              thread and upcall drain without rx_lock (FRONT)
- *   NO_HANDOVER          the upcall does not drain for want of its mode, gives the
- *                        EOI, and tells nobody (FRONT)
  *   STOP_ASLEEP          the sleeping thread is not woken to end
+ *   NO_LOCK              thread, upcall and others drain without rx_lock (FRONT)
+ *   UPCALL_UNARMED       the upcall drains for a sleeping thread, and does not arm
+ *                        before it gives the EOI (FRONT)
+ *   NO_HANDOVER          an upcall that has not armed gives the EOI, and does not
+ *                        kick the thread (FRONT)
+ *   REFRESH_UNARMS       a look from outside "refreshes" an armed index (LOOK)
  */
 #ifndef ENTRIES
 #define ENTRIES	3
@@ -61,21 +62,24 @@ bool pending;			/* rung, not delivered */
 bool in_service;		/* delivered, no EOI yet: no further upcall */
 bool bound = true;
 
-/* The consumer's own */
+/* struct iddr_queue and its rx */
 byte cons;
+byte rx_event = 1;		/* what shared_event was last set to */
 byte mode = EVENT;
 byte mode_wanted = EVENT;
 bool kicked;
 bool eoi_owed;
 bool rx_lock;
-bool consuming;			/* for the assertion */
+bool watching = true;
 bool stop;
+bool consuming;			/* for the assertion */
 
 /* What the end of all is known by */
 bool producer_done, switcher_done, kept, thread_done;
 
 #define must_leave	(stop || mode_wanted != mode)
 #define finished	(producer_done && switcher_done && kept && cons == ENTRIES)
+#define peek		(shared_prod != cons)
 
 /* Memory: drains any store buffer at any time. */
 active proctype memory()
@@ -105,7 +109,7 @@ active proctype producer()
 		fi;
 		atomic { prod++; prod_stores!prod };		/* P1 */
 #ifndef NO_PRODUCER_BARRIER
-		empty(prod_stores);			/* P2 */
+		empty(prod_stores);				/* P2 */
 #endif
 		atomic { event = shared_event;			/* P3 */
 		/* in (prod - 1, prod] */
@@ -117,23 +121,13 @@ active proctype producer()
 	producer_done = true
 }
 
-inline lock()
-{
-#ifndef NO_LOCK
-	atomic { !rx_lock -> rx_lock = true }
+#if defined(FRONT) && !defined(NO_LOCK)
+#define lock()		atomic { !rx_lock -> rx_lock = true }
+#define unlock(stores)	atomic { empty(stores) -> rx_lock = false }
 #else
-	skip
+#define lock()		skip
+#define unlock(stores)	skip
 #endif
-}
-
-inline unlock(stores)
-{
-#ifndef NO_LOCK
-	atomic { empty(stores) -> rx_lock = false }
-#else
-	skip
-#endif
-}
 
 /* Consume what waits. In n: whether there was any. */
 inline drain()
@@ -142,69 +136,38 @@ inline drain()
 	atomic { n = (seen != cons); cons = seen; seen = 0; consuming = false }
 }
 
-/* In n: whether there is more after all. */
+/* And look once more. In n: whether there was more, which is consumed. */
 inline arm(stores)
 {
-	stores!ST_EVENT,cons + 1;			/* C1 */
+	atomic { rx_event = cons + 1; stores!ST_EVENT,cons + 1 };	/* C1 */
 #ifndef NO_CONSUMER_BARRIER
-	empty(stores);					/* C2 */
+	empty(stores);						/* C2 */
 #endif
 #ifdef NO_SECOND_LOOK
 	n = false
 #else
-	n = (shared_prod != cons)			/* C3 */
+	if
+	:: peek -> drain()					/* C3 */
+	:: !peek -> n = false
+	fi
 #endif
 }
 
 inline give_eoi()
 {
-	assert(in_service);
-	in_service = false
+	atomic { assert(in_service); in_service = false }
 }
 
-/* The thread's: drain, spin as the mode has it, arm, look, EOI. */
-inline serve()
+inline clear_kicked()
 {
-#if !defined(LATE_CLEAR) && !defined(NEVER_CLEAR)
-	thread_stores!ST_KICK,0;
+#ifndef NEVER_CLEAR
+	if
+	:: kicked -> thread_stores!ST_KICK,0; empty(thread_stores)
+	:: !kicked
+	fi
+#else
+	skip
 #endif
-	do
-	:: lock();
-	   drain();
-	   unlock(thread_stores);
-	   if
-	   :: n && must_leave ->
-		/* Goes on after that; the EOI is still owed. */
-#ifndef LEAVE_UNKICKED
-		thread_stores!ST_KICK,1;
-#endif
-		break
-	   :: n && !must_leave
-	   :: !n ->
-		if
-		:: mode == HYBRID && shared_prod != cons
-		:: true ->
-			lock();
-			arm(thread_stores);
-			unlock(thread_stores);
-			if
-			:: n
-			:: !n ->
-#ifndef NO_EOI
-				if
-				:: atomic { eoi_owed -> eoi_owed = false };
-				   give_eoi()
-				:: else
-				fi;
-#endif
-#ifdef LATE_CLEAR
-				thread_stores!ST_KICK,0;
-#endif
-				break
-			fi
-		fi
-	   fi
-	od
 }
 
 active proctype thread()
@@ -212,97 +175,146 @@ active proctype thread()
 	byte seen;
 	bool n;
 
-#ifndef FRONT
-	/* Requests may wait from before. */
-	kicked = true;
-#endif
-	do
+again:	do
 	:: stop -> break
-	:: !stop && mode_wanted != mode ->
-		lock();
-		if
-		:: mode_wanted == SPIN ->
-			thread_stores!ST_EVENT,cons;	/* disarm */
-			mode = SPIN;
-#ifdef EOI_DROPPED
-			eoi_owed = false;
+	:: !stop ->
+		mode = mode_wanted;
+
+		/* iddr_queue_watch() */
+		do
+		::
+#ifndef LATE_CLEAR
+			clear_kicked();
 #endif
-		:: mode_wanted != SPIN && mode == SPIN ->
-			mode = mode_wanted;
-			/* Drain and arm in the new mode. */
-			thread_stores!ST_KICK,1
-		:: mode_wanted != SPIN && mode != SPIN ->
-			mode = mode_wanted
-		fi;
-		unlock(thread_stores)
-	:: !must_leave && mode == SPIN ->
+			n = false;
+			if
+			:: peek -> lock(); drain(); unlock(thread_stores)
+			:: !peek
+			fi;
+			if
+			:: must_leave -> goto again
+			:: !must_leave && n
+			:: !must_leave && !n ->
+				if
+				:: mode == EVENT -> break
+				:: mode == HYBRID && (peek || must_leave)
+				:: mode == HYBRID -> break
+				:: mode == SPIN && (peek || must_leave)
+				:: mode == SPIN && finished -> goto over
+				fi
+			fi
+		od;
+
+		/* iddr_queue_sleep() */
+		lock();
+		arm(thread_stores);
 		if
-		:: shared_prod != cons ->
-			lock();
-			drain();
-			unlock(thread_stores)
-		:: must_leave
-		:: finished -> break
-		fi
-	:: !must_leave && mode != SPIN ->
+		:: n
+		:: !n -> watching = false
+		fi;
+		unlock(thread_stores);
+		if
+		:: n -> n = false; goto again
+		:: !n
+		fi;
+#ifndef NO_EOI
+		if
+		:: atomic { eoi_owed -> eoi_owed = false }; give_eoi()
+		:: else
+		fi;
+#endif
+#ifdef LATE_CLEAR
+		clear_kicked();
+#endif
 		empty(thread_stores);	/* prepare_to_wait()'s barrier */
 		if
-		:: kicked -> serve()
+		:: kicked
 #ifndef STOP_ASLEEP
 		:: !kicked && must_leave
 #else
 		:: !kicked && mode_wanted != mode
 #endif
 		:: !kicked && finished -> break
-		fi
+		fi;
+		lock();
+		watching = true;
+		if
+		:: rx_event == cons + 1 && mode_wanted != EVENT ->
+			atomic { rx_event = cons; thread_stores!ST_EVENT,cons }
+		:: else
+		fi;
+		unlock(thread_stores)
 	od;
-	thread_done = true
+over:	thread_done = true
 }
 
 active proctype upcall()
 {
 	byte seen;
-	bool n, some;
+	bool n, done;
 
 end:	do
 	:: atomic { bound && pending && !in_service ->
 		pending = false; in_service = true };
 #ifdef FRONT
 		lock();
-		if
-		:: mode == EVENT ->
-			some = false;
-			do
-			:: drain();
-			   if
-			   :: n -> some = true
-			   :: !n -> arm(upcall_stores)
-			   fi;
-			   if
-			   :: n
-			   :: !n -> some = false; break
-			   :: some && n -> break	/* too much: hand over */
-			   fi
-			od;
-			unlock(upcall_stores);
+		do
+		::	drain();
 			if
-			:: !some -> give_eoi(); goto next
-			:: else
-			fi
-		:: else ->
-			unlock(upcall_stores);
-#ifdef NO_HANDOVER
-			give_eoi();
-			goto next
+			:: !n && !watching && mode == EVENT ->
+#ifdef UPCALL_UNARMED
+				done = true
+#else
+				arm(upcall_stores);
+				done = !n
 #endif
+			:: else
+			fi;
+			if
+			:: !n -> break
+			:: n
+			:: n -> n = false; break	/* too much */
+			fi
+		od;
+		unlock(upcall_stores);
+#ifdef NO_HANDOVER
+		done = true;
+#endif
+		if
+		:: done -> done = false; give_eoi(); goto next
+		:: else
 		fi;
 #endif
-		/* Thread's work, and its EOI. */
+		/* The thread's, and so is the EOI. */
 		eoi_owed = true;
 		kicked = true;
-next:		some = false
+next:		skip
 	od
 }
+
+#ifdef LOOK
+/* Say, because a request has waited for long. */
+active proctype outsider()
+{
+	byte seen;
+	bool n;
+
+	if
+	:: skip
+	:: lock();
+	   drain();
+#ifdef REFRESH_UNARMS
+	   if
+	   :: rx_event == cons + 1 ->
+		rx_event = cons; upcall_stores!ST_EVENT,cons
+	   :: else
+	   fi;
+#endif
+	   unlock(upcall_stores)
+	fi;
+	n = false
+}
+#endif
 
 /* The user: any modes, at any time. */
 active proctype switcher()
