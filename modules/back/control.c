@@ -7,9 +7,9 @@
  * announces its ring. When the last two are there, in either order, the disk is
  * connected. States and keys are those of xen/interface/io/blkif.h.
  *
- * Everything here runs in xenbus callbacks, which the kernel serializes (one
- * xenwatch thread; remove() after both watches are gone), so that nothing
- * needs a lock.
+ * All but the announcement of a new size runs in xenbus callbacks, which the kernel
+ * serializes (one xenwatch thread; remove() after both watches are gone), so that
+ * nothing needs a lock.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -125,20 +125,40 @@ static void iddr_back_resize_work(struct work_struct *work)
 		container_of(work, struct iddr_bdisk, resize_work);
 	struct xenbus_device *xdev = d->xdev;
 	u64 sectors = bdev_nr_sectors(d->bdev);
+	struct xenbus_transaction t;
+	unsigned int state;
 	int err;
 
 	if (sectors == d->published_sectors)
 		return;
+again:
+	err = xenbus_transaction_start(&t);
+	if (err)
+		goto out;
+	/* Only so can a change of state by xenwatch not be undone here. */
+	if (xenbus_scanf(t, xdev->nodename, "state", "%u", &state) != 1 ||
+	    state != XenbusStateConnected) {
+		xenbus_transaction_end(t, 1);
+		return;
+	}
+	err = xenbus_printf(t, xdev->nodename, "sectors", "%llu", sectors);
+	if (!err)
+		err = xenbus_printf(t, xdev->nodename, "state", "%u", state);
+	if (err) {
+		xenbus_transaction_end(t, 1);
+		goto out;
+	}
+	err = xenbus_transaction_end(t, 0);
+	if (err == -EAGAIN)
+		goto again;
+out:
+	if (err) {
+		xenbus_dev_error(xdev, err, "announcing the new size");
+		return;
+	}
 	dev_info(&xdev->dev, "now %llu sectors of 512 bytes, %llu before\n",
 		 sectors, d->published_sectors);
 	d->published_sectors = sectors;
-	err = xenbus_printf(XBT_NIL, xdev->nodename, "sectors", "%llu",
-			    sectors);
-	if (!err)
-		err = xenbus_printf(XBT_NIL, xdev->nodename, "state", "%u",
-				    xdev->state);
-	if (err)
-		xenbus_dev_error(xdev, err, "announcing the new size");
 }
 
 /* What a connection may use; told before the front end has to choose. */
@@ -397,6 +417,8 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 		return;
 	}
 	xenbus_switch_state(xdev, XenbusStateConnected);
+	/* The size may have changed since the limits were read. */
+	iddr_bdisk_resized(d);
 }
 
 

@@ -32,9 +32,10 @@ static union blkif_sring_entry *iddr_back_slot(struct iddr_queue *q, u32 idx)
 static void iddr_back_complain(struct iddr_bqueue *bq,
 			       const struct iddr_breq *req, const char *what)
 {
-	dev_warn_ratelimited(&bq->q.xdev->dev,
-			     "refused request: %s (operation %u, id %llu)\n",
-			     what, req->operation, req->id);
+	if (__ratelimit(&bq->complaints))
+		dev_warn(&bq->q.xdev->dev,
+			 "refused request: %s (operation %u, id %llu)\n",
+			 what, req->operation, req->id);
 }
 
 /*
@@ -128,7 +129,6 @@ static void iddr_back_end(struct iddr_breq *req, blk_status_t status)
 	struct iddr_bqueue *bq = req->bq;
 
 	req->status = iddr_back_status(status);
-	req->again = status == BLK_STS_AGAIN;
 	if (!req->deferred) {
 		iddr_gcache_put(req->s.map, req->cmd.nr_segs);
 		iddr_back_respond(req);
@@ -151,6 +151,7 @@ static void iddr_back_end_io(struct bio *bio)
 	struct iddr_breq *req = container_of(bio, struct iddr_breq, bio);
 	blk_status_t status = bio->bi_status;
 
+	req->again = status == BLK_STS_AGAIN && (bio->bi_opf & REQ_NOWAIT);
 	bio_uninit(bio);
 	iddr_back_end(req, status);
 }
@@ -249,10 +250,10 @@ static void iddr_back_copy(struct iddr_breq *req, bool to_peer)
 
 /*
  * Take out of a list of done requests those that the device had no room for when
- * they were to be polled for; this time they may wait, and end by an interrupt.
+ * they were to be polled for. Return: the rest.
  */
-static struct llist_node *iddr_back_resubmit(struct iddr_bqueue *bq,
-					     struct llist_node *done)
+static struct llist_node *iddr_back_set_aside(struct iddr_bqueue *bq,
+					      struct llist_node *done)
 {
 	struct llist_node *rest = NULL, *next;
 
@@ -261,15 +262,33 @@ static struct llist_node *iddr_back_resubmit(struct iddr_bqueue *bq,
 			llist_entry(done, struct iddr_breq, done);
 
 		next = done->next;
-		if (!req->again) {
-			done->next = rest;
-			rest = done;
+		if (req->again) {
+			req->again = false;
+			list_move_tail(&req->polled, &bq->retry);
 			continue;
 		}
+		done->next = rest;
+		rest = done;
+	}
+	return rest;
+}
+
+/*
+ * Submit what was set aside, this time to wait for room and to end by an
+ * interrupt; not while others wait to be polled for, which may hold that room.
+ * Return: whether there was any.
+ */
+static bool iddr_back_retry(struct iddr_bqueue *bq)
+{
+	struct iddr_breq *req, *next;
+
+	if (list_empty(&bq->retry) || !list_empty(&bq->polled))
+		return false;
+	list_for_each_entry_safe(req, next, &bq->retry, polled) {
 		list_del_init(&req->polled);
 		iddr_back_submit(bq, req, true);
 	}
-	return rest;
+	return true;
 }
 
 /*
@@ -283,9 +302,8 @@ static bool iddr_back_finish(struct iddr_bqueue *bq)
 	struct llist_node *done;
 
 	if (llist_empty(&bq->done))
-		return false;
-	done = llist_del_all(&bq->done);
-	done = iddr_back_resubmit(bq, done);
+		return iddr_back_retry(bq);
+	done = iddr_back_set_aside(bq, llist_del_all(&bq->done));
 	if (bq->path == IDDR_PATH_MAP) {
 		llist_for_each_entry(req, done, done)
 			iddr_back_unmap(req);
@@ -306,6 +324,7 @@ static bool iddr_back_finish(struct iddr_bqueue *bq)
 		iddr_back_respond(req);
 	}
 	iddr_back_publish(bq);
+	iddr_back_retry(bq);
 	return true;
 }
 
@@ -330,11 +349,9 @@ static bool iddr_back_poll(struct iddr_queue *q)
 	struct iddr_bqueue *bq = to_bqueue(q);
 	bool any;
 
-	if (list_empty(&bq->polled))
-		return iddr_back_finish(bq);
 	iddr_back_poll_device(bq);
 	any = iddr_back_finish(bq);
-	return any || !list_empty(&bq->polled);
+	return any || !list_empty(&bq->polled) || !list_empty(&bq->retry);
 }
 
 /*
@@ -346,6 +363,13 @@ static void iddr_back_wait_progress(struct iddr_bqueue *bq, unsigned int before)
 	if (iddr_back_finish(bq))
 		return;
 	if (!list_empty(&bq->polled)) {
+		struct blk_plug *plug = current->plug;
+
+		/* A bio that is still plugged cannot be polled for. */
+		if (plug) {
+			blk_finish_plug(plug);
+			blk_start_plug(plug);
+		}
 		iddr_back_poll_device(bq);
 		cond_resched();
 		return;
@@ -730,6 +754,9 @@ void iddr_bqueue_init(struct iddr_bqueue *bq, struct iddr_bdisk *disk,
 	bq->disk = disk;
 	bq->batch_end = &bq->batch;
 	INIT_LIST_HEAD(&bq->polled);
+	INIT_LIST_HEAD(&bq->retry);
+	ratelimit_state_init(&bq->complaints, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	init_llist_head(&bq->done);
 	init_waitqueue_head(&bq->progress);
 	INIT_WORK(&bq->broken_work, iddr_back_broken_work);
@@ -817,8 +844,10 @@ int iddr_bqueue_start(struct iddr_bqueue *bq, const char *dir, int ring_order,
 	bq->bdev = bdev;
 	bq->path = path;
 	bq->limits = *limits;
+	/* Polled bios must not wait for a tag: see iddr_back_submit(). */
 	bq->can_poll = test_bit(QUEUE_FLAG_POLL,
-				&bdev_get_queue(bdev)->queue_flags);
+				&bdev_get_queue(bdev)->queue_flags) &&
+		       bdev_nowait(bdev);
 	atomic_set(&bq->refs_held, 1);
 	init_completion(&bq->released);
 

@@ -9,6 +9,7 @@
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/llist.h>
+#include <linux/ratelimit.h>
 
 #include "../comm/iddr_comm.h"
 #include "iddr_parse.h"
@@ -47,7 +48,7 @@ struct iddr_breq {
 	struct iddr_bqueue *bq;
 	struct iddr_breq *next;		/* free (under tx_lock), or in a batch */
 	struct llist_node done;		/* over, but for what the thread has to do */
-	struct list_head polled;	/* under way, found only by polling */
+	struct list_head polled;	/* on the queue's polled or retry */
 	u64 id;
 	u8 operation;
 	s16 status;			/* answer, once it is known */
@@ -80,7 +81,9 @@ struct iddr_bqueue {
 	grant_ref_t *refs;		/* of one request */
 	struct iddr_breq *batch;	/* parsed, not submitted */
 	struct iddr_breq **batch_end;
-	struct list_head polled;
+	struct list_head polled;	/* under way, found only by polling */
+	struct list_head retry;		/* to be submitted when polled is empty */
+	struct ratelimit_state complaints;
 
 	struct iddr_breq *reqs;		/* as many as the ring has slots */
 	struct iddr_breq *free;		/* under tx_lock */

@@ -145,7 +145,7 @@ static int iddr_gcache_map(struct iddr_gcache *c, unsigned int nr)
 	err = gnttab_map_refs(c->map_ops, NULL, c->map_pages, nr);
 	*c->grant_ops += nr;
 	if (err)
-		return -EFAULT;
+		err = -EFAULT;
 	for (i = 0; i < nr; i++) {
 		if (c->map_ops[i].status == GNTST_okay)
 			c->batch[i]->handle = c->map_ops[i].handle;

@@ -256,6 +256,8 @@ void iddr_gcache_destroy(struct iddr_gcache *c);
 /* Any context. */
 static inline void iddr_gcache_put(struct iddr_gmap **maps, unsigned int nr)
 {
+	/* What was done with the pages comes before their unmapping. */
+	smp_mb__before_atomic();
 	while (nr--)
 		atomic_dec(&maps[nr]->users);
 }

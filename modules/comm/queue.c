@@ -9,7 +9,9 @@
  *           no notification, and has not given the EOI of the last upcall, so
  *           that there is none. How long it stays awake after the last entry is
  *           the mode's budget (iddr_wait.h): nothing in mode event, for ever in
- *           mode spin, a while in hybrid and adaptive.
+ *           mode spin, a while in hybrid and adaptive. (In mode event, when it
+ *           was a kick and no notification that woke it, it does not disarm: it
+ *           is to sleep again at once.)
  *   asleep  It has asked for a notification, has looked once more, has given the
  *           EOI, and waits to be kicked by the upcall.
  *
@@ -284,17 +286,18 @@ static bool iddr_queue_drain_in_upcall(struct iddr_queue *q, int *total)
 	bool done = false;
 	int n;
 
-	spin_lock_irqsave(&q->rx_lock, flags);
 	do {
+		/* Let go of each time: a drain may take long. */
+		spin_lock_irqsave(&q->rx_lock, flags);
 		n = iddr_queue_drain(q);
 		/* Who watches does not arm, and who will watch need not. */
 		if (!n && !q->watching && !iddr_queue_spins(q)) {
 			n = iddr_queue_arm(q);
 			done = !n;
 		}
+		spin_unlock_irqrestore(&q->rx_lock, flags);
 		*total += n;
 	} while (n && *total < 4 * q->nr_slots);
-	spin_unlock_irqrestore(&q->rx_lock, flags);
 	return done;
 }
 
@@ -459,7 +462,9 @@ static int iddr_queue_thread(void *data)
 	struct iddr_queue *q = data;
 	u64 last = 0, eoi_mark = 0;
 
-	set_freezable();
+	/* Completions must go on when tasks are frozen; new work need not. */
+	if (!q->ops->drain_atomic)
+		set_freezable();
 	while (!kthread_should_stop()) {
 		iddr_queue_switch(q, READ_ONCE(q->mode_wanted));
 		/* A broken queue has nothing to watch; its owner ends it. */

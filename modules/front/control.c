@@ -249,7 +249,8 @@ static void iddr_front_read_conf(struct iddr_fdisk *d)
 		conf->flush_op = BLKIF_OP_WRITE_BARRIER;
 }
 
-/* All keys of a connection; those of one before it must not remain. */
+/* All keys of a connection; those that say which others count must not remain
+ * from one before it. */
 static int iddr_front_write_keys(struct iddr_fdisk *d,
 				 struct xenbus_transaction t)
 {
@@ -511,6 +512,13 @@ static void iddr_front_resize(struct iddr_fdisk *d)
 
 	if (iddr_front_read_disk(d, &sectors, &info, &block_bytes))
 		return;
+	if (block_bytes != queue_logical_block_size(d->gd->queue)) {
+		dev_warn_ratelimited(&d->xdev->dev,
+				     "the block size cannot change from %u to %lu; size not taken\n",
+				     queue_logical_block_size(d->gd->queue),
+				     block_bytes);
+		return;
+	}
 	if (set_capacity_and_notify(d->gd, sectors))
 		dev_info(&d->xdev->dev, "%s: now %llu sectors of 512 bytes\n",
 			 d->name, sectors);
@@ -601,7 +609,8 @@ static void iddr_front_state_work(struct work_struct *work)
 	case XenbusStateConnected:
 		if (d->gd)
 			iddr_front_resize(d);
-		else if (d->fqs[0].up)
+		else if (d->fqs[0].up &&
+			 d->xdev->state == XenbusStateInitialised)
 			iddr_front_add_disk(d);
 		break;
 	case XenbusStateClosing:

@@ -19,10 +19,14 @@
  *               this request's (XSA-403).
  */
 #include <linux/highmem.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "iddr_front.h"
 #include "../comm/iddr_trace.h"
+
+/* Copied in one drain, which is done with interrupts off. */
+#define IDDR_DRAIN_BYTES	(256 * 1024)
 
 static struct iddr_fqueue *to_fqueue(struct iddr_queue *q)
 {
@@ -152,6 +156,25 @@ fail:
 	return -EBUSY;
 }
 
+/*
+ * The same; on -EBUSY the queue is run again when a response gives pages back (or
+ * soon, by the block layer, if none is to come).
+ */
+static int iddr_front_wait_pages(struct blk_mq_hw_ctx *hctx,
+				 struct iddr_fslot *slot, struct request *rq,
+				 unsigned int *grant_ops)
+{
+	struct iddr_fqueue *fq = hctx->driver_data;
+
+	if (likely(!iddr_front_get_pages(fq, slot, rq, grant_ops)))
+		return 0;
+	/* Said before looking once more (hence the barrier), lest the last
+	 * response came in between. Pairs with the xchg() in iddr_front_drain().
+	 */
+	smp_store_mb(fq->starved, hctx);
+	return iddr_front_get_pages(fq, slot, rq, grant_ops);
+}
+
 /* Give back what the request had. Return: 0, or -EBUSY: the peer kept some. */
 static int iddr_front_put_pages(struct iddr_fqueue *fq, struct iddr_fslot *slot,
 				unsigned int *grant_ops)
@@ -261,9 +284,11 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	bool notify = false;
 	u32 copied = 0;
 
+	/* Looked at again under the lock; here for who would get no pages. */
+	if (unlikely(READ_ONCE(fq->dead)))
+		return BLK_STS_IOERR;
 	if (req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE) {
-		if (iddr_front_get_pages(fq, slot, rq, &grant_ops))
-			/* Run again when a request in flight ends, or soon. */
+		if (iddr_front_wait_pages(hctx, slot, rq, &grant_ops))
 			return BLK_STS_RESOURCE;
 		iddr_front_fill_rw(fq, slot, rq, &wire);
 	} else if (!iddr_front_fill_other(fq, slot, rq, &wire)) {
@@ -336,7 +361,9 @@ static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 	struct iddr_queue *q = &fq->q;
 
 	q->rx_stats.timeouts++;
-	if (iddr_queue_look(q) && !blk_mq_request_started(rq))
+	iddr_queue_look(q);
+	/* The timer's reference keeps the tag ours. */
+	if (!READ_ONCE(fq->slots[rq->tag].shadow.busy))
 		return BLK_EH_DONE;
 	dev_warn_ratelimited(&q->xdev->dev,
 			     "queue %u: request %d not answered for %u s; still waiting for the back end in domain %d\n",
@@ -413,7 +440,8 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 	if (iddr_check_response(rsp, &fq->slots->shadow, sizeof(*fq->slots),
 				fq->q.nr_slots))
 		return -EPROTO;
-	slot = &fq->slots[rsp->id];
+	/* Checked, but not for what the processor does ahead of the check. */
+	slot = &fq->slots[array_index_nospec(rsp->id, fq->q.nr_slots)];
 	/* Pairs with the release in iddr_queue_rq(). */
 	smp_rmb();
 	rq = slot->rq;
@@ -447,12 +475,14 @@ static int iddr_front_drain(struct iddr_queue *q)
 	struct iddr_fqueue *fq = to_fqueue(q);
 	DEFINE_IO_COMP_BATCH(iob);
 	struct blkif_response rsp __aligned(8);
+	struct blk_mq_hw_ctx *starved;
+	u64 limit = q->rx_stats.copied_bytes + IDDR_DRAIN_BYTES;
 	int i, n, err = 0;
 
 	n = iddr_queue_avail(q);
 	if (n <= 0)
 		return n;
-	for (i = 0; i < n && !err; i++) {
+	for (i = 0; i < n && !err && q->rx_stats.copied_bytes < limit; i++) {
 		iddr_ring_copy(&rsp, iddr_front_slot(q, q->rx.cons),
 			       sizeof(rsp));
 		q->rx.cons++;
@@ -460,7 +490,12 @@ static int iddr_front_drain(struct iddr_queue *q)
 	}
 	if (!rq_list_empty(iob.req_list))
 		iob.complete(&iob);
-	return err ? err : n;
+	if (unlikely(READ_ONCE(fq->starved))) {
+		starved = xchg(&fq->starved, NULL);
+		if (starved)
+			blk_mq_run_hw_queue(starved, true);
+	}
+	return err ? err : i;
 }
 
 static void iddr_front_broken(struct iddr_queue *q, int err)
@@ -500,6 +535,7 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 	iddr_queue_init(q, &iddr_front_queue_ops, xdev, index, mode, limits);
 	q->polled = polled;
 	fq->dead = false;
+	fq->starved = NULL;
 	memset(&fq->data, 0, sizeof(fq->data));
 	memset(&fq->desc, 0, sizeof(fq->desc));
 	err = iddr_front_ring_create(q, sizeof(union blkif_sring_entry),
@@ -530,13 +566,16 @@ fail_ring:
 
 /*
  * Make what requests need, now that it is agreed on what they may be.
- * Return: 0 or -ENOMEM.
+ * Return: 0, or -ENOMEM; -EEXIST: has been called before.
  */
 int iddr_fqueue_prepare(struct iddr_fqueue *fq)
 {
 	domid_t peer = fq->q.xdev->otherend_id;
 	u32 slots = fq->q.nr_slots, max_segs = fq->conf->max_segs;
 	int err;
+
+	if (fq->data.all)
+		return -EEXIST;
 
 	/* For each slot what fits in it, or for the largest request; more
 	 * large ones at once take turns.
@@ -566,8 +605,10 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq)
 	if (!fq->up)
 		goto out;
 	spin_lock_irq(&q->tx_lock);
-	fq->dead = true;
+	WRITE_ONCE(fq->dead, true);
 	spin_unlock_irq(&q->tx_lock);
+	/* What it has answered, if it has kept to the protocol, is answered. */
+	iddr_queue_look(q);
 
 	/* No consumer from here on: not the thread, no upcall, no poller. */
 	iddr_queue_stop(q);

@@ -54,6 +54,7 @@ struct iddr_fqueue {
 					 * under abort_lock
 					 */
 	bool dead;			/* takes no requests; under tx_lock */
+	struct blk_mq_hw_ctx *starved;	/* has a request that waits for pages */
 	struct mutex abort_lock;	/* abort and destroy exclude each other */
 };
 

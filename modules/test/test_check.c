@@ -105,6 +105,25 @@ static void numbers_that_are_no_disk(void **state)
 	assert_int_equal(iddr_vdev_name(202 << 8, tiny, sizeof(tiny)), -EINVAL);
 }
 
+/* Powers of two, at least a block, and an alignment within. */
+static void test_discard(void **state)
+{
+	(void)state;
+	assert_int_equal(iddr_check_discard(0, 0, 512), 0);
+	assert_int_equal(iddr_check_discard(512, 0, 512), 0);
+	assert_int_equal(iddr_check_discard(1U << 30, 0, 4096), 0);
+	assert_int_equal(iddr_check_discard(65536, 4096, 4096), 0);
+	assert_int_equal(iddr_check_discard(1, 0, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(256, 0, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(3 * 512, 0, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(UINT32_MAX, 0, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(1U << 31, 0, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(2048, 0, 4096), -EINVAL);
+	assert_int_equal(iddr_check_discard(4096, 4096, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(4096, 100, 512), -EINVAL);
+	assert_int_equal(iddr_check_discard(0, 512, 512), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +133,7 @@ int main(void)
 		cmocka_unit_test(disks_that_cannot),
 		cmocka_unit_test(names_of_disks),
 		cmocka_unit_test(numbers_that_are_no_disk),
+		cmocka_unit_test(test_discard),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

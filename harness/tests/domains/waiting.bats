@@ -172,7 +172,7 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 
 @test "the storage domain polls its device too: a spinning back end takes no completion interrupt" {
 	# null_blk's timer stands for the interrupt; its poll queue does without.
-	null_blk poll_queues=1 irqmode=2 completion_nsec=20000
+	null_blk poll_queues=1 irqmode=2 completion_nsec=20000 hw_queue_depth=16
 	attach xvde /dev/nullb0
 	storage 'cd /sys/kernel/tracing
 		 echo "p:iddr_irq null_cmd_timer_expired" >kprobe_events
@@ -185,6 +185,12 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	spin=$(storage 'awk "\$1 == \"iddr_irq\" { print \$2 }" /sys/kernel/tracing/kprobe_profile')
 	storage 'cd /sys/kernel/tracing
 		 echo 0 >events/kprobes/iddr_irq/enable; echo >kprobe_events'
+	# More, and larger ones, than the back end has room for, or the device tags.
+	app 'for rw in randread randwrite; do
+		fio --name=v --filename=/dev/xvde --allow_file_create=0 --ioengine=libaio --direct=1 --rw=$rw --bs=64k \
+			--size=16m --iodepth=100 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
+			--do_verify=$([[ $rw == randwrite ]] && echo 1 || echo 0) >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }
+	     done'
 	detach xvde
 	no_null_blk
 	((event >= 50))
