@@ -186,10 +186,9 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	storage 'cd /sys/kernel/tracing
 		 echo 0 >events/kprobes/iddr_irq/enable; echo >kprobe_events'
 	# More, and larger ones, than the back end has room for, or the device tags.
-	app 'for rw in randread randwrite; do
-		fio --name=v --filename=/dev/xvde --allow_file_create=0 --ioengine=libaio --direct=1 --rw=$rw --bs=64k \
-			--size=16m --iodepth=100 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
-			--do_verify=$([[ $rw == randwrite ]] && echo 1 || echo 0) >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }
+	app 'for args in "--rw=randread" "--rw=randwrite --verify=crc32c --verify_fatal=1"; do
+		fio --name=v --filename=/dev/xvde --allow_file_create=0 --ioengine=libaio --direct=1 --bs=64k --size=16m --iodepth=100 \
+			$args >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }
 	     done'
 	detach xvde
 	no_null_blk
