@@ -35,6 +35,9 @@ compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
 test: setup ## run all tests; ends with a count of passed and failed
 	@harness/tests/run
 
+test-full: setup ## run all tests, the long ones of them in full
+	@IDDR_FULL=1 harness/tests/run
+
 unit: setup ## run the tests that need no testbed
 	@harness/tests/run static c unit
 
@@ -53,4 +56,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures compare test unit fuzz up down status clean
+.PHONY: help setup doctor build experiment figures compare test test-full unit fuzz up down status clean
