@@ -229,6 +229,12 @@ static void hb_serve(struct hb *h, struct hb_ring *r,
 	wake_up_all(&h->wq);
 }
 
+/* The last word has been said. */
+static bool hb_silent(const struct hb *h)
+{
+	return h->hooks.then_silent && h->hits && !h->shots;
+}
+
 /* Return: whether there was anything. */
 static bool hb_drain(struct hb *h, struct hb_ring *r)
 {
@@ -238,10 +244,10 @@ static bool hb_drain(struct hb *h, struct hb_ring *r)
 	/* An index that an attack scribbled is not the front end's. */
 	if (prod - r->req_cons <= r->nr_slots)
 		r->seen_prod = prod;
-	if (r->seen_prod == r->req_cons)
+	if (r->seen_prod == r->req_cons || hb_silent(h))
 		return false;
 	virt_rmb();
-	while (r->req_cons != r->seen_prod) {
+	while (r->req_cons != r->seen_prod && !hb_silent(h)) {
 		req = hb_slot(r, r->req_cons++)->req;
 		if (h->hooks.taken)
 			h->hooks.taken(h, r);

@@ -53,6 +53,9 @@ struct hb_hooks {
 	/* The front end has connected. */
 	void (*connected)(struct hb *h);
 	bool no_data;			/* reads are not filled */
+	bool then_silent;		/* no answer after the last hit, which
+					 * could cover it up
+					 */
 	bool keep_mapped;		/* pages are not unmapped */
 	bool keep_on_close;		/* nor is anything at disconnection */
 };

@@ -393,7 +393,7 @@ static const char * const number_values[] = {
  * The catalogue.
  */
 #define ANSWER(n, k, f, nr, w) { .name = n, .kind = k, .what = w, \
-	.hooks = { .answer = f }, .shots = nr }
+	.hooks = { .answer = f, .then_silent = (k) == BREACH }, .shots = nr }
 #define TAKE(n, f, nr, w) { .name = n, .kind = SERVES, .what = w, \
 	.hooks = { .taken = f }, .shots = nr }
 #define RUN(n, k, f, w) { .name = n, .kind = k, .what = w, .run = f }
