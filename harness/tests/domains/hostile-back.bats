@@ -19,7 +19,7 @@ setup_file() {
 	storage 'insmod /iddr/modules/hostile_back.ko'
 	[[ -n ${IDDR_FULL:-} ]] || storage 'cd /sys/kernel/debug/hostile_back; echo 5 >max_steps; echo 10 >rounds'
 	begin_other_load
-	app 'yes "$1" | tr -d "\n" | head -c 2097152 >/tmp/tag' "$TAG"
+	app 'head -c 2097152 < <(yes "$1" | tr -d "\n") >/tmp/tag' "$TAG"
 	# The target is not used, but there must be one.
 	"$IDDR" attach "$DISK" /dev/ram0 block-hostile-back
 	app "$APP"'reads_tag' "$DISK" "$DEVID"
@@ -306,7 +306,7 @@ with() {
 	for persistent in 1 0; do
 		with persistent="$persistent"
 		# fio's buffers are 512 bytes each, side by side in pages full of something else.
-		app 'yes SECRETS! | tr -d "\n" | head -c 65536 >/dev/shm/secret
+		app 'head -c 65536 < <(yes SECRETS! | tr -d "\n") >/dev/shm/secret
 		     fio --allow_file_create=0 --name=s --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randread \
 			--bs=512 --size=32k --iodepth=8 --iomem=mmap:/dev/shm/secret >/tmp/s.out 2>&1 || { cat /tmp/s.out; exit 1; }
 		     # That memory was there to be seen.
