@@ -43,7 +43,7 @@ front_holds() {
 }
 
 # What is logged of I/O that fails.
-IO_ERRORS="back end of $DISK is gone|error, dev $DISK|Buffer I/O error on dev|callbacks suppressed"
+IO_ERRORS="back end of $DISK is gone|error, dev $DISK|Buffer I/O error on dev|Dev $DISK: unable to read|callbacks suppressed"
 
 # What the application domain does to the hostile disk. Arguments: DISK DEVID.
 APP='

@@ -212,7 +212,8 @@ static void take_scribble_slots(struct hb *h, struct hb_ring *r)
 
 static void take_scribble_prod(struct hb *h, struct hb_ring *r)
 {
-	WRITE_ONCE(r->sring->req_prod, r->req_cons + 0x40000000);
+	/* Not over an index that we have not seen: we need it ourselves. */
+	cmpxchg(&r->sring->req_prod, r->seen_prod, r->req_cons + 0x40000000);
 }
 
 static void take_scribble_events(struct hb *h, struct hb_ring *r)
@@ -539,7 +540,9 @@ void hb_conclude(struct hostile_ctl *ctl)
 
 	if (!a)
 		return;
-	if (a->shots && !wait_event_timeout(h->wq, !h->shots, HB_PATIENCE))
+	if (a->shots && !wait_event_timeout(h->wq, !h->shots ||
+					    hb_front_in(h, HB_GONE),
+					    HB_PATIENCE))
 		hb_fail(h, "only %u of %u requests came", h->hits, a->shots);
 	if (a->conclude)
 		a->conclude(h);
