@@ -144,13 +144,13 @@ HOLDS='
 	}
 '
 
-# What a kernel logs when the emulator is kept waiting.
-NOISE='hrtimer: interrupt took'
+# What a kernel logs when the emulator is kept waiting, and what the attacker says of itself.
+NOISE="hrtimer: interrupt took|hostile_back vbd-"
 
 # observe DOM SCRIPT [ARG...]: as run, without the noise.
 observe() {
 	run "$@"
-	output=$(grep -v -- "$NOISE" <<<"$output") || true
+	output=$(grep -Ev -- "$NOISE" <<<"$output") || true
 	mapfile -t lines <<<"$output"
 }
 
