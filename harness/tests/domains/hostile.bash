@@ -154,18 +154,18 @@ observe() {
 	mapfile -t lines <<<"$output"
 }
 
-# log_is WHERE LOG EXPECTED MIN MAX: of the lines of LOG, MIN to MAX match EXPECTED,
+# log_is WHERE LOG EXPECTED [MIN [MAX]]: of the lines of LOG, MIN to MAX match EXPECTED,
 # and no other is there.
 log_is() {
-	local n foreign
+	local n foreign min=${4:-0} max=${5:-$LOG_LIMIT}
 	foreign=$(grep -Ev -- "$3|$NOISE" <<<"$2" | grep -v '^$') || true
 	[[ -z $foreign ]] || {
 		printf 'kernel log of %s has:\n%s\n' "$1" "$foreign"
 		return 1
 	}
 	n=$(grep -Ec -- "$3" <<<"$2") || true
-	((n >= $4 && n <= $5)) || {
-		printf 'kernel log of %s has %d lines, not %d to %d, that match %s:\n%s\n' "$1" "$n" "$4" "$5" "$3" "$2"
+	((n >= min && n <= max)) || {
+		printf 'kernel log of %s has %d lines, not %d to %d, that match %s:\n%s\n' "$1" "$n" "$min" "$max" "$3" "$2"
 		return 1
 	}
 }
