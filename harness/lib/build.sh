@@ -7,6 +7,8 @@
 
 # Modules in the order in which they load.
 BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back)
+# Hostile peers for the tests: in the domains too, but nothing loads them by itself.
+BUILD_TEST_MODULES=(test/hostile/hostile_front test/hostile/hostile_back)
 
 # Libraries of the tools that talk to Xen. Not linked statically: the static
 # libxenstore has no reader thread, and breaks its connection when a watch event
@@ -25,7 +27,7 @@ build_sources() {
 	(
 		cd -- "$1" || exit 1
 		find . -type f \( -name '*.[chS]' -o -name 'Makefile*' -o -name 'Kbuild*' \) \
-			! -name '*.mod.c' ! -path './test/*' | sort
+			! -name '*.mod.c' \( ! -path './test/*' -o -path './test/hostile/*' \) | sort
 	)
 }
 
@@ -42,7 +44,7 @@ build_stamp() {
 	} | text_key
 }
 
-# build_modules: build the three modules; BUILD_MODULES_DIR is where they are.
+# build_modules: build our modules; BUILD_MODULES_DIR is where they are.
 build_modules() {
 	local kdir key file m log
 	kdir=$(build_kdir)
@@ -70,7 +72,7 @@ build_modules() {
 		grep -E 'error|Error|warning' -- "$log" | head -n 20 >&2 || true
 		die "the kernel modules do not build; the whole log is $log"
 	fi
-	for m in "${BUILD_MODULES[@]}"; do
+	for m in "${BUILD_MODULES[@]}" "${BUILD_TEST_MODULES[@]}"; do
 		[[ -f $BUILD_MODULES_DIR/$m.ko ]] ||
 			die "the build made no $m.ko; the log is $log"
 	done

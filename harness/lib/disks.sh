@@ -4,14 +4,17 @@
 # disks.sh: attach devices of the storage domain to another domain, by xl's own
 # disk syntax. The script's name says which pair of drivers serves the disk:
 # block-iddr ours, block-stock xen-blkfront and xen-blkback, block-iddr-front and
-# block-iddr-back one end of each (the domains' iddr-hotplug binds them).
+# block-iddr-back one end of each, block-hostile-front and block-hostile-back the tests'
+# hostile peers (the domains' iddr-hotplug binds them).
 
 # disk_attach FRONTDOM VDEV TARGET [SCRIPT]: attach TARGET of the storage domain
-# as /dev/VDEV of FRONTDOM; returns when the disk is there.
+# as /dev/VDEV of FRONTDOM; returns when the disk is there (a hostile front end makes
+# none: when that is bound).
 disk_attach() {
-	local front=$1 vdev=$2 target=$3 script=${4:-block-iddr}
+	local front=$1 vdev=$2 target=$3 script=${4:-block-iddr} there=/dev/$2
 	case $script in
-	block-iddr | block-stock | block-iddr-front | block-iddr-back) ;;
+	block-iddr | block-stock | block-iddr-front | block-iddr-back | block-hostile-back) ;;
+	block-hostile-front) there=/sys/bus/xen/devices/vbd-$(disk_vdev_number "$vdev")/driver ;;
 	*) usage_error "disk script '$script' is not known; use block-iddr, block-stock, block-iddr-front or block-iddr-back" ;;
 	esac
 	testbed_exec storage test -b "$target" </dev/null || {
@@ -29,12 +32,12 @@ disk_attach() {
 	# shellcheck disable=SC2016 # the domain's shell expands these
 	testbed_exec "$front" bash -c '
 		for ((i = 0; i < 200; i++)); do
-			[[ ! -b /dev/$1 ]] || exit 0
+			[[ ! -b $1 && ! -d $1 ]] || exit 0
 			sleep 0.05
 		done
-		exit 1' wait "$vdev" </dev/null || {
-		printf 'iddr: error: waited 10 s for /dev/%s to appear in %s; see %s and %s\n' \
-			"$vdev" "$front" "$(domain_log "$front")" "$(domain_log storage)" >&2
+		exit 1' wait "$there" </dev/null || {
+		printf 'iddr: error: waited 10 s for %s to appear in %s; see %s and %s\n' \
+			"$there" "$front" "$(domain_log "$front")" "$(domain_log storage)" >&2
 		return 1
 	}
 }

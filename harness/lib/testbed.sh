@@ -250,7 +250,7 @@ testbed_cpio() {
 		esac
 	done
 	chmod 755 -- "$tree"/iddr/bin/* "$tree"/iddr/guest/*
-	for m in "${BUILD_MODULES[@]}"; do
+	for m in "${BUILD_MODULES[@]}" "${BUILD_TEST_MODULES[@]}"; do
 		[[ ! -f $BUILD_MODULES_DIR/$m.ko ]] || cp -- "$BUILD_MODULES_DIR/$m.ko" "$tree/iddr/modules/"
 	done
 	(

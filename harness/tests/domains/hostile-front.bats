@@ -1,0 +1,341 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# A hostile front end against our back end: one test an attack, whose name is
+# the test's (modules/test/hostile/README.md). Within each, the module that
+# attacks sees that every request is answered as it must be, that no byte came
+# with a refusal, that the back end lets go of all pages when it closes, and
+# that the disk then serves; the test looks after everything else.
+
+load lib
+load hostile
+
+setup_file() {
+	forget_kernel_logs
+	open_sessions
+	quiet_consoles
+	# 4 KiB blocks, a volatile cache, discard; its last block cannot be read.
+	storage 'modprobe -a configfs; modprobe null_blk nr_devices=0
+		 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+		 mkdir /sys/kernel/config/nullb/nullb0; cd /sys/kernel/config/nullb/nullb0
+		 echo 64 >size; echo 4096 >blocksize; echo 1 >memory_backed; echo 8 >cache_size; echo 1 >discard
+		 echo 1 >power; echo +131064-131071 >badblocks'
+	app 'insmod /iddr/modules/hostile_front.ko'
+	[[ -n ${IDDR_FULL:-} ]] || app 'cd /sys/kernel/debug/hostile_front; echo 5 >max_values; echo 10 >rounds'
+	begin_other_load
+	attach_hostile w /dev/nullb0
+	back_holds >"$BATS_FILE_TMPDIR/holds"
+}
+
+teardown_file() {
+	# The last test has done so, unless it failed.
+	if app '[[ -e /tmp/other.pid ]]'; then
+		detach "$DISK" || true
+		end_other_load
+	fi
+	app 'rmmod hostile_front; dmesg -n 7'
+	storage 'rmdir /sys/kernel/config/nullb/nullb0; modprobe -r null_blk; dmesg -n 7'
+	close_sessions
+}
+
+# back_holds: what the back end holds in the storage domain.
+back_holds() {
+	storage "$HOLDS"'holds iddr_back'
+}
+
+# attach_hostile ACCESS TARGET: a disk for the hostile front end; no attack at all is
+# the control. The driver's link in sysfs is there before its probe has run.
+attach_hostile() {
+	dom dom0 xl block-attach iddr-app \
+		"format=raw,vdev=$DISK,access=$1,backend=iddr-storage,backendtype=phy,script=block-hostile-front,target=$2" </dev/null
+	app 'cd /sys/kernel/debug/hostile_front
+	     for ((i = 0; i < 200; i++)); do
+		! echo honest >attack 2>/dev/null || break
+		sleep 0.05
+	     done
+	     cat attack; grep -q ^survived attack'
+}
+
+# attack NAME: run it; its report is in $output, the storage domain's log of it in $log.
+attack() {
+	observe app "$OTHER_SERVED"'
+		other_count
+		cd /sys/kernel/debug/hostile_front; echo "$1" >attack; cat attack
+		other_served 4
+		dmesg -c -l emerg,alert,crit,err,warn' "$1"
+	printf '%s\n' "$output"
+	((status == 0))
+	# The kernel of the attacker itself is a proper one, and has nothing to say.
+	((${#lines[@]} == 1))
+	log=$(storage "$HOLDS"'
+		holds iddr_back
+		dmesg -c -l emerg,alert,crit,err,warn')
+	# No thread and no use of the module more than before the attacks, and none less.
+	[[ ${log%%$'\n'*} == "$(<"$BATS_FILE_TMPDIR/holds")" ]]
+	log=$(tail -n +2 <<<"$log")
+}
+
+# survives [LOG [MIN [MAX]]]: the attack of the test's name is survived, and the back
+# end logs MIN to MAX lines that match LOG.
+survives() {
+	attack "$BATS_TEST_DESCRIPTION"
+	[[ $output == "survived $BATS_TEST_DESCRIPTION: "* ]]
+	log_is storage "$log" "${1:-^nothing$}" "${2:-0}" "${3:-$LOG_LIMIT}"
+}
+
+# refused: the back end names the offence in its log.
+refused() {
+	survives "vbd-[0-9]+-$DEVID: refused request: |callbacks suppressed" 0 4
+}
+
+# breaks_ring: the back end closes the disk and says why, once.
+breaks_ring() {
+	survives "vbd-[0-9]+-$DEVID: [0-9]+ front end in domain [0-9]+ broke the ring protocol" 1 1
+}
+
+# wild: it may have been any of these.
+wild() {
+	survives "vbd-[0-9]+-$DEVID: ([0-9]+ front end in domain|refused request: |[0-9]+ ring with )|callbacks suppressed|I/O error, dev nullb0"
+}
+
+# badly_offered: the back end says what is wrong with the offer, or connects.
+badly_offered() {
+	survives "vbd-[0-9]+-$DEVID: [0-9]+ |callbacks suppressed"
+}
+@test "op-unknown" { refused; }
+@test "op-reserved" { refused; }
+@test "segs-none-read" { refused; }
+@test "segs-none-write" { refused; }
+@test "segs-12" { refused; }
+@test "segs-255" { refused; }
+@test "segs-255-flush" { refused; }
+@test "sect-swapped" { refused; }
+@test "sect-8" { refused; }
+@test "sect-255" { refused; }
+@test "sector-at-end" { refused; }
+@test "sector-over-end" { refused; }
+@test "sector-over-end-write" { refused; }
+@test "sector-wraps" { refused; }
+@test "sector-wraps-bytes" { refused; }
+@test "sector-sign" { refused; }
+@test "block-offset" { refused; }
+@test "block-length" { refused; }
+@test "block-halves" { refused; }
+@test "gref-zero" { refused; }
+@test "gref-huge" { refused; }
+@test "gref-not-granted" { refused; }
+@test "gref-second-bad" { refused; }
+@test "gref-readonly" { refused; }
+@test "discard-beyond" { refused; }
+@test "discard-over-end" { refused; }
+@test "discard-wraps" { refused; }
+@test "discard-wraps-start" { refused; }
+@test "discard-wraps-bytes" { refused; }
+@test "indirect-segs-none" { refused; }
+@test "indirect-segs-over" { refused; }
+@test "indirect-segs-65535" { refused; }
+@test "indirect-bad-gref" { refused; }
+@test "indirect-gref-not-granted" { refused; }
+@test "indirect-nested" { refused; }
+@test "indirect-flush" { refused; }
+@test "indirect-discard" { refused; }
+@test "indirect-op-unknown" { refused; }
+@test "indirect-sect-8" { refused; }
+@test "indirect-sect-swapped" { refused; }
+@test "indirect-seg-bad-gref" { refused; }
+@test "indirect-over-end" { refused; }
+@test "indirect-sector-wraps" { refused; }
+@test "honest" { survives; }
+@test "id-all-same" { survives; }
+@test "id-all-ones" { survives; }
+@test "handle-wrong" { survives; }
+@test "flush-with-data" { survives; }
+@test "barrier-with-data" { survives; }
+@test "flush-far-away" { survives; }
+@test "discard-nothing" { wild; }
+@test "discard-unaligned" { wild; }
+@test "discard-secure" { wild; }
+@test "gref-all-same" { survives; }
+@test "gref-page-many-times" { survives; }
+@test "gref-readonly-write" { wild; }
+@test "gref-revoked" { wild; }
+@test "gref-flood" { survives; }
+@test "rsp-prod-scribbled" { survives; }
+@test "event-indices" { survives; }
+@test "bell-storm" { survives; }
+@test "bell-storm-work" { survives; }
+@test "request-flood" { survives; }
+@test "race-nr-segments" { wild; }
+@test "race-last-sect" { wild; }
+@test "race-gref" { wild; }
+@test "race-indirect-last-sect" { wild; }
+@test "race-indirect-first-sect" { wild; }
+@test "race-indirect-gref" { wild; }
+@test "indirect-onto-itself" { wild; }
+@test "indirect-max" { wild; }
+@test "device-error" { survives "I/O error, dev nullb0" 1 2; }
+@test "prod-over-1" { breaks_ring; }
+@test "prod-over-2^31" { breaks_ring; }
+@test "prod-back-1" { breaks_ring; }
+@test "prod-back-ring" { breaks_ring; }
+@test "ring-of-ones" { breaks_ring; }
+@test "prod-flickers" { wild; }
+@test "answers-ignored" { wild; }
+@test "ring-as-data" { wild; }
+@test "revoke-in-flight" { wild; }
+@test "ring-revoke" { wild; }
+@test "close-with-requests" { wild; }
+@test "come-again-unclosed" { wild; }
+@test "reannounce" { wild; }
+@test "xs-ring-ref" { badly_offered; }
+@test "xs-event-channel" { badly_offered; }
+@test "xs-protocol" { badly_offered; }
+@test "xs-feature-persistent" { badly_offered; }
+@test "xs-ring-page-order" { badly_offered; }
+@test "xs-num-queues" { badly_offered; }
+@test "xs-ring-ref1" { badly_offered; }
+@test "xs-queue-ring-ref" { badly_offered; }
+@test "ring-readonly" { badly_offered; }
+@test "ring-revoked" { badly_offered; }
+@test "ring-page-twice" { badly_offered; }
+@test "ring-in-use" { badly_offered; }
+@test "port-closed" { badly_offered; }
+@test "port-shared" { badly_offered; }
+@test "greedy" { badly_offered; }
+@test "states-all" { badly_offered; }
+@test "states-walk" { badly_offered; }
+@test "reconnect" { badly_offered; }
+@test "reconnect-hasty" { badly_offered; }
+@test "vanish" { badly_offered; }
+
+@test "every attack of the catalogue is a test here" {
+	local missing
+	missing=$(comm -23 <(app 'cut -d " " -f 1 /sys/kernel/debug/hostile_front/list' | sort) \
+		<(grep -oE '@test "[^" ]+"|take [a-z].*' "$BATS_TEST_FILENAME" | tr '"' ' ' | tr ' ' '\n' | sort))
+	[[ -z $missing ]] || { echo "not tested: $missing"; return 1; }
+}
+
+@test "a bell that is rung for nothing is answered ever later" {
+	local before after rung
+	before=$(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue0/notify_received' "$DEVID")
+	attack bell-storm
+	after=$(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue0/notify_received' "$DEVID")
+	[[ $output =~ rang\ ([0-9]+)\ times ]]
+	rung=${BASH_REMATCH[1]}
+	echo "$rung rings, $((after - before)) upcalls"
+	((rung > 1000 && (after - before) * 20 < rung))
+}
+
+# take NAME...: run these attacks in one go; each must apply and be survived.
+take() {
+	app 'cd /sys/kernel/debug/hostile_front
+	     for name in "$@"; do
+		echo "$name" >attack
+		cat attack
+	     done
+	     dmesg -c -l emerg,alert,crit,err,warn' "$@" >"$BATS_TEST_TMPDIR/reports"
+	cat "$BATS_TEST_TMPDIR/reports"
+	diff <(cut -d ' ' -f 1,2 "$BATS_TEST_TMPDIR/reports") <(printf 'survived %s:\n' "$@")
+}
+
+# attach_instead ACCESS TARGET: another device for the hostile front end.
+attach_instead() {
+	detach "$DISK"
+	attach_hostile "$@"
+}
+
+# with DATA_PATH QUEUES RING_ORDER: connect anew.
+with() {
+	local persistent=0
+	[[ $1 != persistent ]] || persistent=1
+	storage 'echo "$1" >/sys/module/iddr_back/parameters/data_path' "$1"
+	app 'cd /sys/kernel/debug/hostile_front
+	     echo "$2" >persistent; echo "$3" >queues; echo "$4" >ring_order
+	     echo "vbd-$1" >/sys/bus/xen/drivers/hostile_front/unbind
+	     echo "vbd-$1" >/sys/bus/xen/drivers/hostile_front/bind
+	     echo honest >attack
+	     grep -q "^survived honest: $3 queues of $((32 << $4)) slots" attack || { cat attack; exit 1; }' \
+		"$DEVID" "$persistent" "$2" "$3"
+	[[ $(storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/data_path' "$DEVID") == "$1" ]]
+}
+
+# all_survived: every attack on a connection, in one go.
+all_survived() {
+	local n
+	app "$OTHER_SERVED"'
+		cd /sys/kernel/debug/hostile_front
+		while read -r name kind _; do
+			[[ $kind == @(refused|answered|either|breach) ]] || continue
+			echo "$name" >attack
+			cat attack
+		done <list
+		other_count
+		other_served 4
+		dmesg -c -l emerg,alert,crit,err,warn' >"$BATS_TEST_TMPDIR/reports"
+	cat "$BATS_TEST_TMPDIR/reports"
+	run ! grep -vE '^survived |^inapplicable [a-z-]+: needs (a read-only disk|no discard|no indirect requests|blocks of 512 bytes)$' "$BATS_TEST_TMPDIR/reports"
+	n=$(grep -c ^survived "$BATS_TEST_TMPDIR/reports")
+	((n > 70))
+	log_is storage "$(storage 'dmesg -c -l emerg,alert,crit,err,warn')" \
+		"vbd-[0-9]+-$DEVID: ([0-9]+ front end in domain|refused request: |[0-9]+ ring with )|callbacks suppressed|I/O error, dev nullb0" 5 150
+}
+
+@test "data path map: all attacks on a connection" {
+	with map 1 0
+	all_survived
+}
+
+@test "data path copy, several queues, large rings, spinning: all attacks on a connection" {
+	with copy 3 2
+	storage 'echo spin >/sys/bus/xen-backend/devices/vbd-*-$1/iddr/mode' "$DEVID"
+	all_survived
+	with persistent 1 0
+	storage 'echo event >/sys/bus/xen-backend/devices/vbd-*-$1/iddr/mode' "$DEVID"
+}
+
+@test "a read-only disk is not written to, whatever is asked" {
+	local before
+	before=$(storage 'sha256sum </dev/nullb0')
+	attach_instead r /dev/nullb0
+	take honest write-readonly-disk flush-readonly-disk discard-readonly-disk
+	[[ $(storage 'sha256sum </dev/nullb0') == "$before" ]]
+	attach_instead w /dev/nullb0
+}
+
+@test "a disk of 512 byte blocks without discard" {
+	attach_instead w /dev/ram0
+	take honest partial-page discard-not-offered
+	attach_instead w /dev/nullb0
+}
+
+@test "a front end that gives itself up loses its disk and nothing else" {
+	local name
+	for name in state-unknown state-text; do
+		take "$name"
+		storage 'for ((i = 0; i < 100; i++)); do
+				ls /sys/bus/xen-backend/devices/vbd-*-$1/driver >/dev/null 2>&1 || exit 0
+				sleep 0.1
+			 done
+			 exit 1' "$DEVID"
+		app 'echo "vbd-$1" >/sys/bus/xen/drivers/hostile_front/unbind' "$DEVID"
+		attach_instead w /dev/nullb0
+		take honest
+	done
+}
+
+@test "a front end that dies with its rings mapped comes back 5 times" {
+	app 'cd /sys/bus/xen/drivers/hostile_front
+	     for ((i = 0; i < 5; i++)); do
+		echo honest >/sys/kernel/debug/hostile_front/attack
+		cat /sys/kernel/debug/hostile_front/attack
+		echo "vbd-$1" >unbind; echo "vbd-$1" >bind
+	     done' "$DEVID"
+	take honest
+}
+
+@test "at the end Xen has no page of the application domain mapped for the storage domain" {
+	# While the other disk is there, it has, or this could not fail.
+	(($(pages_mapped) > 0))
+	detach "$DISK"
+	end_other_load
+	(($(pages_mapped) == 0))
+}

@@ -1,0 +1,171 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# hostile.bash: what the tests against hostile peers share: a disk for the
+# attacks, another one that is to be served all the while, and what must be so
+# after each attack. The attacks and what they do are in modules/test/hostile.
+#
+# shellcheck disable=SC2016,SC2034 # the domains' shells expand what is in single quotes; tests use the variables
+
+# The disk with the hostile end, and the honest one beside it.
+DISK=xvdf
+DEVID=$(((202 << 8) + (5 << 4)))
+OTHER=xvde
+
+# Lines that a domain may log in answer to one attack: a peer must not be able to fill the log.
+LOG_LIMIT=25
+
+# open_sessions: a shell in each domain that stays, for app and storage; under
+# emulation, starting one for each step would take longer than most attacks.
+open_sessions() {
+	local d
+	for d in app storage; do
+		mkfifo "$BATS_FILE_TMPDIR/$d.in" "$BATS_FILE_TMPDIR/$d.out"
+		# Opened for both, so that it does not end when a test does.
+		"$IDDR" exec "$d" -- bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
+	done
+}
+
+# close_sessions: end them.
+close_sessions() {
+	local d
+	for d in app storage; do
+		echo exit >"$BATS_FILE_TMPDIR/$d.in"
+	done
+	wait
+}
+
+# in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
+in_session() {
+	local dom=$1 script=$2 line to from mark
+	shift 2
+	mark="end of script $RANDOM$RANDOM"
+	exec {to}<>"$BATS_FILE_TMPDIR/$dom.in" {from}<>"$BATS_FILE_TMPDIR/$dom.out"
+	printf '(set -euo pipefail; set -- %s\n%s\n) </dev/null\necho "%s $?"\n' "${*@Q}" "$script" "$mark" >&"$to"
+	while IFS= read -r -t 180 -u "$from" line; do
+		if [[ $line == *"$mark "* ]]; then
+			# What was before it on its line had no line end.
+			[[ $line == "$mark "* ]] || printf '%s\n' "${line%"$mark"*}"
+			return "${line##* }"
+		fi
+		printf '%s\n' "$line"
+	done
+	echo "no answer from the session in $dom"
+	return 125
+}
+
+# app, storage: as in lib.bash, in the sessions.
+app() {
+	in_session app "$@"
+}
+storage() {
+	in_session storage "$@"
+}
+
+# quiet_consoles: printing every refusal on an emulated console takes longer than the attack.
+quiet_consoles() {
+	app 'dmesg -n 1'
+	storage 'dmesg -n 1'
+}
+
+# begin_other_load: verified load on $OTHER until end_other_load.
+begin_other_load() {
+	attach "$OTHER" /dev/ram0
+	app 'fio --allow_file_create=0 --name=other --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite \
+		--bs=4k --offset=8m --size=256k --iodepth=4 --thinktime=100ms --thinktime_blocks=4 --loops=1000000 --verify=crc32c --verify_fatal=1 \
+		</dev/null >/tmp/other.out 2>&1 9>&- &
+	     echo $! >/tmp/other.pid' "$OTHER"
+}
+
+# end_other_load: it has done verified I/O to its end, and found no error.
+end_other_load() {
+	app 'kill -INT "$(</tmp/other.pid)"
+	     for ((i = 0; i < 300; i++)); do
+		[[ -e /proc/$(</tmp/other.pid) ]] || break
+		sleep 0.1
+	     done
+	     cat /tmp/other.out
+	     rm /tmp/other.pid
+	     grep -q "err= 0" /tmp/other.out' || return
+	detach "$OTHER"
+}
+
+# pages_mapped: how many pages of the application domain Xen has mapped for the storage domain.
+pages_mapped() {
+	dom dom0 bash -c 'xl dmesg -c >/dev/null; xl debug-keys g; xl domid iddr-app; xl domid iddr-storage; xl dmesg' </dev/null |
+		awk 'NR == 1 { app = $1; next }
+			NR == 2 { storage = $1; next }
+			/grant-table for remote d/ {
+				sub(/.*remote d/, "")
+				owner = $1 + 0
+			}
+			# [ref] domain frame pin ...
+			/\[0x[0-9a-f]+\] / && owner == app {
+				sub(/.*\] */, "")
+				n += $1 == storage
+			}
+			END { print n + 0 }'
+}
+
+# A script for the application domain: other_served N is true once $OTHER has
+# answered N requests more than when other_count was called.
+OTHER_SERVED='
+	responses() {
+		local f n
+		sum=0
+		for f in /sys/block/'$OTHER'/iddr/queue*/responses; do
+			read -r n <"$f"
+			sum=$((sum + n))
+		done
+	}
+	other_count() {
+		responses
+		other_before=$sum
+	}
+	other_served() {
+		local i
+		for ((i = 0; i < 200; i++)); do
+			[[ -e /proc/$(</tmp/other.pid) ]] || { echo "the load on the other disk has failed:"; cat /tmp/other.out; return 1; }
+			responses
+			((sum < other_before + $1)) || return 0
+			sleep 0.05
+		done
+		echo "the other disk is not served"
+		return 1
+	}'
+
+# A script for either domain: holds MODULE prints how many threads of our queues there
+# are, and how many users the module has.
+HOLDS='
+	holds() {
+		local n
+		n=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c "^iddr[bf]/" || true)
+		echo "$n threads, $(</sys/module/$1/refcnt) users"
+	}
+'
+
+# What a kernel logs when the emulator is kept waiting, and what the attacker says of itself.
+NOISE="hrtimer: interrupt took|hostile_back vbd-"
+
+# observe DOM SCRIPT [ARG...]: as run, without the noise.
+observe() {
+	run "$@"
+	output=$(grep -Ev -- "$NOISE" <<<"$output") || true
+	mapfile -t lines <<<"$output"
+}
+
+# log_is WHERE LOG EXPECTED [MIN [MAX]]: of the lines of LOG, MIN to MAX match EXPECTED,
+# and no other is there.
+log_is() {
+	local n foreign min=${4:-0} max=${5:-$LOG_LIMIT}
+	foreign=$(grep -Ev -- "$3|$NOISE" <<<"$2" | grep -v '^$') || true
+	[[ -z $foreign ]] || {
+		printf 'kernel log of %s has:\n%s\n' "$1" "$foreign"
+		return 1
+	}
+	n=$(grep -Ec -- "$3" <<<"$2") || true
+	((n >= min && n <= max)) || {
+		printf 'kernel log of %s has %d lines, not %d to %d, that match %s:\n%s\n' "$1" "$n" "$min" "$max" "$3" "$2"
+		return 1
+	}
+}
