@@ -210,7 +210,7 @@ badly_offered() {
 @test "every attack of the catalogue is a test here" {
 	local missing
 	missing=$(comm -23 <(app 'cut -d " " -f 1 /sys/kernel/debug/hostile_front/list' | sort) \
-		<(grep -oE '@test "[^" ]+"|take [a-z].*' "$BATS_TEST_FILENAME" | tr '"' ' ' | tr ' ' '\n' | sort))
+		<(grep -oE '@test "[^" ]+"|take [a-z].*|for name in .*;' "$BATS_TEST_FILENAME" | tr '";' '  ' | tr ' ' '\n' | sort))
 	[[ -z $missing ]] || { echo "not tested: $missing"; return 1; }
 }
 
@@ -338,4 +338,12 @@ all_survived() {
 	detach "$DISK"
 	end_other_load
 	(($(pages_mapped) == 0))
+}
+
+@test "a back end that offers no indirect requests refuses them" {
+	storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko max_segments=11'
+	attach_hostile w /dev/nullb0
+	take honest indirect-not-offered
+	detach "$DISK"
+	storage 'rmmod iddr_back; insmod /iddr/modules/iddr_back.ko; dmesg -C'
 }

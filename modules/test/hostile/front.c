@@ -485,6 +485,11 @@ static void hf_back_changed(struct xenbus_device *xdev,
 
 	WRITE_ONCE(h->back_state, state);
 	wake_up_all(&h->wq);
+	/* Between attacks we are detached like any other. */
+	if (state == XenbusStateClosing && mutex_trylock(&h->ctl.lock)) {
+		hf_set_state(h, XenbusStateClosed);
+		mutex_unlock(&h->ctl.lock);
+	}
 }
 
 /* Dies without closing: an unbound hostile front end just vanishes. */
