@@ -17,7 +17,7 @@ setup_file() {
 	open_sessions
 	quiet_consoles
 	storage 'insmod /iddr/modules/hostile_back.ko'
-	[[ -n ${IDDR_FULL:-} ]] || storage 'cd /sys/kernel/debug/hostile_back; echo 5 >max_steps; echo 10 >rounds'
+	[[ -n ${IDDR_FULL:-} ]] || storage 'cd /sys/kernel/debug/hostile_back; echo 3 >max_steps; echo 10 >rounds'
 	begin_other_load
 	app 'head -c 2097152 < <(yes "$1" | tr -d "\n") >/tmp/tag' "$TAG"
 	# The target is not used, but there must be one.

@@ -569,6 +569,7 @@ static int __init hf_init(void)
 	}
 	hostile_ctl_init(&h->ctl, "hostile_front");
 	debugfs_create_bool("persistent", 0600, h->ctl.dir, &h->persistent);
+	debugfs_create_bool("copies", 0600, h->ctl.dir, &h->copies);
 	debugfs_create_u32("queues", 0600, h->ctl.dir, &h->queues);
 	debugfs_create_u32("ring_order", 0600, h->ctl.dir, &h->ring_order);
 	debugfs_create_u32("max_values", 0600, h->ctl.dir, &h->max_values);

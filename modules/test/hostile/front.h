@@ -95,6 +95,7 @@ struct hf {
 	bool persistent;		/* offer persistent grants */
 	u32 queues;			/* wanted; at most what is offered */
 	u32 ring_order;
+	bool copies;			/* the back end's data path is copy */
 	u32 max_values;			/* of a key that are tried */
 	u32 rounds;			/* of reconnect */
 };
