@@ -297,7 +297,7 @@ all_survived() {
 	local before
 	before=$(storage 'head -c 60M /dev/nullb0 | sha256sum')
 	attach_instead r /dev/nullb0
-	take honest write-readonly-disk flush-readonly-disk discard-readonly-disk
+	take honest write-readonly-disk flush-readonly-disk discard-not-offered
 	[[ $(storage 'head -c 60M /dev/nullb0 | sha256sum') == "$before" ]]
 	attach_instead w /dev/nullb0
 }
