@@ -78,7 +78,9 @@ load_and_count() {
 	((delta[back_sleeps] == 0))
 }
 
-@test "modes change 200 times on each side under verified load" {
+@test "modes change, each to each, 120 times on each side under verified load" {
+	local rounds=10
+	[[ -z ${IDDR_FULL:-} ]] || rounds=50
 	app 'rm -f /tmp/stop /tmp/fio.*
 	     (runs=0
 	      until [[ -e /tmp/stop ]]; do
@@ -89,20 +91,20 @@ load_and_count() {
 	      done
 	      echo $runs >/tmp/fio.runs) </dev/null >/dev/null 2>&1 &' "$DISK"
 	storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
-		 for ((i = 0; i < 100; i++)); do
-			echo spin >mode; [[ $(<mode) == spin ]]
-			sleep 0.02
-			echo event >mode; [[ $(<mode) == event ]]
-			sleep 0.01
-		 done' "$DEVID" &
+		 for ((i = 0; i < $2; i++)); do
+			for m in spin event hybrid spin adaptive event adaptive hybrid event adaptive spin hybrid; do
+				echo $m >mode; [[ $(<mode) == "$m" ]]
+				sleep 0.02
+			done
+		 done' "$DEVID" "$rounds" &
 	local pid=$!
 	app 'cd /sys/block/$1/iddr
-	     for ((i = 0; i < 100; i++)); do
-		echo spin >queue0/mode; [[ $(<mode) == spin ]]
-		sleep 0.01
-		echo event >mode; [[ $(<queue0/mode) == event ]]
-		sleep 0.02
-	     done' "$DISK"
+	     for ((i = 0; i < $2; i++)); do
+		for m in adaptive spin event spin hybrid event hybrid adaptive event adaptive hybrid spin; do
+			echo $m >queue0/mode; [[ $(<mode) == "$m" ]]
+			sleep 0.01
+		done
+	     done' "$DISK" "$rounds"
 	wait "$pid"
 	app 'touch /tmp/stop
 	     for ((i = 0; i < 1200; i++)); do
