@@ -13,7 +13,7 @@ place(q) = index_of(BUDGETS, strcol("mode")) && at(q, strcol("mode")) ? index_of
 name(m) = m eq "hybrid" ? "200" : m[1:*] eq "event" || m eq "spin" || m eq "adaptive" ? m : m[8:*]
 unset logscale x
 set xrange [0.5:words(BUDGETS) + 0.5]
-set xtics () rotate by -35 offset 0,0.3
+set xtics () rotate by 35 right
 do for [i = 1:words(BUDGETS)] { set xtics add (name(word(BUDGETS, i)) i) }
 set xlabel "budget ({/Symbol m}s)" offset 0,0.2
 set multiplot @PLACE title head(sprintf("Budgets of hybrid, both sides, %s, %s", rw_name(MATRIX_RW), unit(MATRIX_BS)))
