@@ -173,7 +173,7 @@ wild() {
 connections() {
 	local steps
 	steps=$(storage 'cd /sys/kernel/debug/hostile_back; echo "$1" >attack; cat steps' "$BATS_TEST_DESCRIPTION")
-	((steps >= 5))
+	((steps >= 3))
 	observe app "$APP$OTHER_SERVED"'
 		other_count
 		for ((i = 0; i < $3; i++)); do

@@ -239,11 +239,6 @@ static void flush_write_readonly_disk(struct hf *h, struct blkif_request *req)
 	req->operation = BLKIF_OP_FLUSH_DISKCACHE;
 }
 
-static void discard_readonly_disk(struct hf *h, struct blkif_request *req)
-{
-	fill_discard(req, 0, HF_PAGE_SECTORS);
-}
-
 static void discard_not_offered(struct hf *h, struct blkif_request *req)
 {
 	fill_discard(req, 0, HF_PAGE_SECTORS);
@@ -1511,9 +1506,6 @@ static const struct hf_attack hf_attacks[] = {
 	       NEEDS_READONLY, "a write to a read-only disk"),
 	REFUSE("flush-readonly-disk", flush_write_readonly_disk, ERROR,
 	       NEEDS_READONLY, "a flush with data to a read-only disk"),
-	REFUSE("discard-readonly-disk", discard_readonly_disk, ERROR,
-	       NEEDS_READONLY | NEEDS_DISCARD,
-	       "a discard on a read-only disk"),
 	REFUSE("discard-not-offered", discard_not_offered, EOPNOTSUPP,
 	       NEEDS_NO_DISCARD, "a discard on a disk that offers none"),
 	REFUSE("discard-beyond", discard_beyond, ERROR,
