@@ -129,9 +129,10 @@ data_is_right() {
 	detach "$DISK"
 }
 
-@test "our back end under xen-blkfront: detached and attached, either end in turn ours, 5 times; the data stays" {
-	local i script sum=
-	for ((i = 0; i < 5; i++)); do
+@test "our back end under xen-blkfront: detached and attached, either end in turn ours, again and again; the data stays" {
+	local i script sum= rounds=2
+	[[ -z ${IDDR_FULL:-} ]] || rounds=5
+	for ((i = 0; i < rounds; i++)); do
 		for script in block-iddr-back block-stock block-iddr-front block-iddr; do
 			echo "round $i, $script"
 			"$IDDR" attach "$DISK" /dev/ram0 "$script"

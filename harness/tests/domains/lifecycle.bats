@@ -122,7 +122,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdd|Buffer I/O error'
+	provoked='I/O error, dev xvdd|Buffer I/O error|callbacks suppressed'
 	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind
 	     for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$2 ]] || break
@@ -142,7 +142,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdd|Buffer I/O error|back end of xvdd is gone'
+	provoked='I/O error, dev xvdd|Buffer I/O error|callbacks suppressed|back end of xvdd is gone'
 	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
 	app 'for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$1 ]] || exit 0
@@ -168,7 +168,7 @@ disk_gone() {
 		     done
 		     exit 1' "$DISK"
 	done
-	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error'
+	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error|callbacks suppressed'
 	verify_load --bs=4k --size=1m --iodepth=8
 	detach "$DISK"
 }
