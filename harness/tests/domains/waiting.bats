@@ -110,13 +110,13 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	set_modes event adaptive
 	budget budget_max_us 5000 back
 	app "$BUSY_LOAD" "$DISK"
-	local ns i
+	local ns
 	ns=$(counter back budget_ns 0)
 	((ns > 0))
 	(($(growth back notify_received "$BUSY_LOAD") < 150))
 	# No gap of 0.2 s is worth a spin of 5 ms at the most. What the short ones have
 	# earned, two of those, pays for the first spins in vain.
-	for i in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		app "$PAUSED_LOAD" "$DISK"
 	done
 	(($(counter back budget_ns 0) <= ns / 2))
