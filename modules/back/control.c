@@ -225,9 +225,14 @@ again:
 	iddr_back_write(xdev, t, &err, "feature-barrier", "%d", flush);
 	iddr_back_write(xdev, t, &err, "feature-persistent", "%d",
 			path == IDDR_PATH_PERSISTENT);
-	if (limits->max_segs > IDDR_INLINE_SEGS)
-		iddr_back_write(xdev, t, &err, "feature-max-indirect-segments",
-				"%u", limits->max_segs);
+	/* What is not offered is said, too: the directory may remember another
+	 * connection, of this module with other parameters.
+	 */
+	iddr_back_write(xdev, t, &err, "feature-max-indirect-segments", "%u",
+			limits->max_segs > IDDR_INLINE_SEGS ?
+			limits->max_segs : 0);
+	iddr_back_write(xdev, t, &err, "feature-discard", "%d",
+			limits->discard);
 	if (limits->discard) {
 		iddr_back_write(xdev, t, &err, "discard-granularity", "%u",
 				bdev_discard_granularity(bdev));
@@ -235,7 +240,6 @@ again:
 				bdev_discard_alignment(bdev));
 		iddr_back_write(xdev, t, &err, "discard-secure", "%d",
 				limits->secure_erase);
-		iddr_back_write(xdev, t, &err, "feature-discard", "1");
 	}
 	if (err) {
 		xenbus_transaction_end(t, 1);
@@ -249,7 +253,6 @@ again:
 		xenbus_dev_fatal(xdev, err, "ending a transaction");
 	return err;
 }
-
 
 /* Does the front end speak what we speak? Reports if not. */
 static int iddr_back_check_front(struct xenbus_device *xdev)
@@ -308,8 +311,13 @@ static int iddr_back_read_choice(struct xenbus_device *xdev, const char *key,
 	char *text = xenbus_read(XBT_NIL, xdev->otherend, key, NULL);
 	int n, err;
 
-	if (IS_ERR(text))
-		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
+	if (IS_ERR(text)) {
+		err = PTR_ERR(text);
+		if (err == -ENOENT)
+			return 0;
+		xenbus_dev_fatal(xdev, err, "reading the front end's %s", key);
+		return err;
+	}
 	err = kstrtoint(text, 10, &n);
 	kfree(text);
 	if (!err && n >= min && n <= max) {
