@@ -89,16 +89,26 @@ int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 EXPORT_SYMBOL_GPL(iddr_front_ring_publish);
 
 /*
- * Undo iddr_front_ring_create(). Pages that the peer still maps are freed by
- * the kernel once they are not (gnttab_end_foreign_access). Idempotent.
+ * Undo iddr_front_ring_create(). @suspect: as in iddr_grant_free(). Idempotent.
+ * Return: how many pages the peer still maps.
  */
-void iddr_front_ring_destroy(struct iddr_queue *q)
+unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool suspect)
 {
+	unsigned int i, mapped = 0;
+
 	if (q->irq)
 		unbind_from_irqhandler(q->irq, q);
 	q->irq = 0;
-	if (q->ring)
-		xenbus_teardown_ring(&q->ring, q->nr_ring_pages, q->ring_refs);
+	if (!q->ring)
+		return 0;
+	/* Page by page: xenbus has allocated them so that they can be. */
+	for (i = 0; i < q->nr_ring_pages; i++)
+		if (!iddr_grant_free(q->xdev->otherend_id,
+				     virt_to_page(q->ring + i * XEN_PAGE_SIZE),
+				     q->ring_refs[i], suspect))
+			mapped++;
+	q->ring = NULL;
+	return mapped;
 }
 EXPORT_SYMBOL_GPL(iddr_front_ring_destroy);
 

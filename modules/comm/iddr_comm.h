@@ -8,6 +8,7 @@
  *   iddr_link     the queues of one device, in sysfs            (sysfs.c)
  *   handshake     rings and event channels through xenstore     (handshake.c)
  *   iddr_pool     front end: pages and grants to the peer       (pool.c)
+ *   quarantine    front end: pages that it may still reach (quarantine.c)
  *   iddr_gcache   back end: the peer's pages, mapped and kept   (gcache.c)
  *   iddr_pages    back end: page frames for one request's use   (gops.c)
  *   iddr_gops     back end: batches of map, unmap and copy      (gops.c)
@@ -187,7 +188,7 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 			   unsigned int order);
 int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 			    const char *dir);
-void iddr_front_ring_destroy(struct iddr_queue *q);
+unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool suspect);
 int iddr_back_ring_map(struct iddr_queue *q, const char *dir, u32 slot_bytes,
 		       int order);
 void iddr_back_ring_unmap(struct iddr_queue *q);
@@ -209,6 +210,9 @@ struct iddr_pool {
 	unsigned int max;
 	domid_t peer;
 	bool persistent;		/* grants are kept for good */
+	bool suspect;			/* the peer has gone, perhaps without
+					 * unmapping
+					 */
 };
 
 int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int max,
@@ -221,6 +225,12 @@ int iddr_pool_grant(struct iddr_pool *pool, struct iddr_pool_page *p,
 		    struct page *lent, bool readonly);
 int iddr_pool_end(struct iddr_pool *pool, struct iddr_pool_page *chain,
 		  unsigned int *grant_ops);
+
+/* quarantine.c */
+void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref);
+bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
+		     bool suspect);
+void iddr_quarantine_exit(void);
 
 /* gcache.c: the peer's pages, mapped here and kept. */
 struct iddr_gmap {

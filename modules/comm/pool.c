@@ -143,20 +143,25 @@ int iddr_pool_grant(struct iddr_pool *pool, struct iddr_pool_page *p,
 EXPORT_SYMBOL_GPL(iddr_pool_grant);
 
 /*
- * End one grant. A page that the peer still maps stays allocated until it is
- * unmapped; the kernel sees to that, and we never touch it again.
+ * End one grant. A page that the peer still maps, or may, goes into quarantine,
+ * and we never touch it again.
  * Return: whether the peer had let go.
  */
-static bool iddr_pool_end_one(struct iddr_pool_page *p)
+static bool iddr_pool_end_one(struct iddr_pool *pool, struct iddr_pool_page *p)
 {
 	bool ended = gnttab_try_end_foreign_access(p->ref);
 
-	if (!ended) {
-		if (p->lent)
-			get_page(p->lent);	/* dropped when unmapped */
-		gnttab_end_foreign_access(p->ref, p->lent ? p->lent : p->page);
-		if (!p->lent)
+	if (!ended || READ_ONCE(pool->suspect)) {
+		struct page *page = p->lent;
+
+		if (page) {
+			get_page(page);
+		} else {
+			page = p->page;
 			p->page = NULL;
+		}
+		iddr_quarantine_page(pool->peer, page,
+				     ended ? INVALID_GRANT_REF : p->ref);
 	}
 	p->lent = NULL;
 	p->granted = false;
@@ -180,7 +185,7 @@ int iddr_pool_end(struct iddr_pool *pool, struct iddr_pool_page *chain,
 		if (!chain->granted)
 			continue;
 		++*grant_ops;
-		if (!iddr_pool_end_one(chain))
+		if (!iddr_pool_end_one(pool, chain))
 			err = -EBUSY;
 	}
 	return err;
@@ -198,7 +203,7 @@ unsigned int iddr_pool_destroy(struct iddr_pool *pool)
 	while (pool->nr) {
 		struct iddr_pool_page *p = &pool->all[--pool->nr];
 
-		if (p->granted && !iddr_pool_end_one(p))
+		if (p->granted && !iddr_pool_end_one(pool, p))
 			mapped++;
 		if (p->page)
 			__free_page(p->page);

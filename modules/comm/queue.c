@@ -549,6 +549,18 @@ int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode)
 }
 EXPORT_SYMBOL_GPL(iddr_queue_set_mode);
 
+static int __init iddr_comm_init(void)
+{
+	return 0;
+}
+module_init(iddr_comm_init);
+
+static void __exit iddr_comm_exit(void)
+{
+	iddr_quarantine_exit();
+}
+module_exit(iddr_comm_exit);
+
 MODULE_DESCRIPTION("IDDR communication module: shared rings, notification, grants");
 MODULE_AUTHOR("IDDR authors");
 /* Also makes the kernel show srcversion, by which results name the module. */

@@ -137,10 +137,12 @@ void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set)
 /* Fail all requests in flight and to come; see iddr_fqueue_abort(). */
 static void iddr_front_abort(struct iddr_fdisk *d)
 {
+	/* One that says so has unmapped. */
+	bool suspect = READ_ONCE(d->back_state) != XenbusStateClosed;
 	unsigned int i;
 
 	for (i = 0; i < d->max_queues; i++)
-		iddr_fqueue_abort(&d->fqs[i]);
+		iddr_fqueue_abort(&d->fqs[i], suspect);
 }
 
 /* Return: how many of our pages the back end still maps. */

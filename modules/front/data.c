@@ -559,7 +559,7 @@ fail_slots:
 	kvfree(fq->slots);
 	fq->slots = NULL;
 fail_ring:
-	iddr_front_ring_destroy(q);
+	iddr_front_ring_destroy(q, false);
 	xenbus_dev_fatal(q->xdev, err, "creating queue %u", index);
 	return err;
 }
@@ -593,9 +593,10 @@ int iddr_fqueue_prepare(struct iddr_fqueue *fq)
 /*
  * The peer is gone or not to be trusted: take no more requests, fail those in
  * flight. The peer may still write to the granted pages; nobody reads them any
- * more. Idempotent; may sleep; any of the control path's contexts.
+ * more. @suspect: it may not have unmapped them (see quarantine.c).
+ * Idempotent; may sleep; any of the control path's contexts.
  */
-void iddr_fqueue_abort(struct iddr_fqueue *fq)
+void iddr_fqueue_abort(struct iddr_fqueue *fq, bool suspect)
 {
 	struct iddr_queue *q = &fq->q;
 	unsigned int ignored = 0;
@@ -604,6 +605,10 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq)
 	mutex_lock(&fq->abort_lock);
 	if (!fq->up)
 		goto out;
+	if (suspect) {
+		WRITE_ONCE(fq->data.suspect, true);
+		WRITE_ONCE(fq->desc.suspect, true);
+	}
 	spin_lock_irq(&q->tx_lock);
 	WRITE_ONCE(fq->dead, true);
 	spin_unlock_irq(&q->tx_lock);
@@ -646,9 +651,10 @@ unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq)
 	fq->up = false;		/* no abort gets in from here */
 	mutex_unlock(&fq->abort_lock);
 
-	iddr_front_ring_destroy(q);	/* no upcall from here */
+	/* No upcall from here. */
+	mapped = iddr_front_ring_destroy(q, fq->data.suspect);
 	iddr_queue_put(q);
-	mapped = iddr_pool_destroy(&fq->data);
+	mapped += iddr_pool_destroy(&fq->data);
 	mapped += iddr_pool_destroy(&fq->desc);
 	kvfree(fq->slots);
 	fq->slots = NULL;

@@ -68,7 +68,7 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 		       const struct iddr_wait_limits *limits,
 		       const char *thread_name);
 int iddr_fqueue_prepare(struct iddr_fqueue *fq);
-void iddr_fqueue_abort(struct iddr_fqueue *fq);
+void iddr_fqueue_abort(struct iddr_fqueue *fq, bool suspect);
 unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq);
 
 /* control.c, for data.c */

@@ -71,7 +71,13 @@ load_in_background() {
 			sleep 0.1
 		     done
 		     [[ ! -e /sys/block/$1 ]]
-		     [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrf/* ]]' "$DISK"
+		     [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrf/* ]]
+		     # What the dead domain had mapped comes back once Xen has forgotten it.
+		     for ((i = 0; i < 300; i++)); do
+			(($(</sys/module/iddr_comm/parameters/quarantined_pages))) || exit 0
+			sleep 0.1
+		     done
+		     exit 1' "$DISK"
 		log=$(kernel_log app | grep -Ev 'back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error') || true
 		[[ -z $log ]] || { echo "$log"; return 1; }
 		[[ -z $(kernel_log dom0) ]]
