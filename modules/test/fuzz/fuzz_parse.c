@@ -161,8 +161,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		nr_described = wire(bytes + 2, 2);
 	if (nr_described > 4096)
 		nr_described = 4096;
-	for (size_t i = 0; i < nr_described * 8; i++)
-		described[i] = in.left ? in.at[i % in.left] : 0;
+	if (!in.left)
+		memset(described, 0, nr_described * 8);
+	else
+		for (size_t i = 0; i < nr_described * 8; i += in.left)
+			memcpy(described + i, in.at,
+			       in.left < nr_described * 8 - i ? in.left :
+								nr_described * 8 - i);
 
 	/* Just as much room as is asked for, so that ASan sees one too many. */
 	segs = malloc(11 * sizeof(*segs));
