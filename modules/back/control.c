@@ -84,6 +84,7 @@ struct iddr_bdisk {
 	struct iddr_wait_limits wait_limits;
 	u64 published_sectors;
 	struct work_struct resize_work;
+	struct ratelimit_state complaints;	/* about requests */
 };
 
 static void iddr_back_free_queues(struct iddr_bdisk *d)
@@ -370,7 +371,7 @@ static int iddr_back_start_queues(struct iddr_bdisk *d,
 			       kstrdup(xdev->otherend, GFP_KERNEL);
 		d->queues[i] = &d->bqs[i].q;
 		iddr_bqueue_init(&d->bqs[i], d, xdev, i, d->mode,
-				 &d->wait_limits);
+				 &d->wait_limits, &d->complaints);
 		err = dir ? iddr_bqueue_start(&d->bqs[i], dir, order, d->bdev,
 					      path, limits, thread_name) :
 			    -ENOMEM;
@@ -552,6 +553,8 @@ static int iddr_back_probe(struct xenbus_device *xdev,
 	d->mode = iddr_mode_parse(mode);
 	iddr_wait_limits_init(&d->wait_limits, budget_us);
 	INIT_WORK(&d->resize_work, iddr_back_resize_work);
+	ratelimit_state_init(&d->complaints, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	dev_set_drvdata(&xdev->dev, d);
 
 	err = iddr_back_offer(xdev);

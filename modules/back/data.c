@@ -10,6 +10,7 @@
  * list of done ones and kicks the thread. The same goes for requests that the
  * thread itself polls the device for. Responses are written under tx_lock.
  */
+#include <linux/kthread.h>
 #include <linux/slab.h>
 
 #include "iddr_back.h"
@@ -32,7 +33,7 @@ static union blkif_sring_entry *iddr_back_slot(struct iddr_queue *q, u32 idx)
 static void iddr_back_complain(struct iddr_bqueue *bq,
 			       const struct iddr_breq *req, const char *what)
 {
-	if (__ratelimit(&bq->complaints))
+	if (__ratelimit(bq->complaints))
 		dev_warn(&bq->q.xdev->dev,
 			 "refused request: %s (operation %u, id %llu)\n",
 			 what, req->operation, req->id);
@@ -165,6 +166,8 @@ static void iddr_back_end_discard(struct bio *bio)
 	iddr_back_end(req, status);
 }
 
+static void iddr_back_poll_out(struct iddr_bqueue *bq);
+
 /* @req has its data; hand it to the device. @again: not to be polled for. */
 static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
 			     bool again)
@@ -175,14 +178,16 @@ static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
 	bool polled;
 	unsigned int i;
 
+	polled = bq->can_poll && !again && cmd->nr_segs && !cmd->preflush &&
+		 iddr_queue_spins(&bq->q);
+	if (!polled)
+		iddr_back_poll_out(bq);
 	if (cmd->write)
 		opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE;
 	if (cmd->preflush)
 		opf |= REQ_PREFLUSH;
 	if (cmd->fua)
 		opf |= REQ_FUA;
-	polled = bq->can_poll && !again && cmd->nr_segs && !cmd->preflush &&
-		 iddr_queue_spins(&bq->q);
 	/* Were the device out of tags, waiting for one would keep us from the
 	 * polling that frees one.
 	 */
@@ -374,8 +379,21 @@ static void iddr_back_wait_progress(struct iddr_bqueue *bq, unsigned int before)
 		cond_resched();
 		return;
 	}
+	/* What is answered need not wait with us. */
+	iddr_back_publish(bq);
 	wait_event(bq->progress, !llist_empty(&bq->done) ||
 				 READ_ONCE(bq->outstanding) != before);
+}
+
+/*
+ * Before what may have to wait in the block layer: for room that polled bios
+ * take, or for the end of a freeze, which waits for them; and nobody but us
+ * polls for them.
+ */
+static void iddr_back_poll_out(struct iddr_bqueue *bq)
+{
+	while (!list_empty(&bq->polled))
+		iddr_back_wait_progress(bq, READ_ONCE(bq->outstanding));
 }
 
 /* Wait until all that was taken is answered. */
@@ -664,6 +682,10 @@ static void iddr_back_handle(struct iddr_bqueue *bq,
 		iddr_back_take_data(bq, req);
 		return;
 	}
+	/* It may take long, and nothing else shall wait for it. */
+	iddr_back_run_batch(bq);
+	iddr_back_poll_out(bq);
+	iddr_back_publish(bq);
 	/* No data: nothing to give back, whatever the data path. */
 	iddr_back_discard(bq, req);
 }
@@ -700,6 +722,11 @@ static int iddr_back_drain(struct iddr_queue *q)
 
 	blk_start_plug(&plug);
 	for (i = 0; i < n; i++) {
+		/* Whoever ends us shall wait for what the device has, no more:
+		 * it is xenwatch, which all of the domain's disks share.
+		 */
+		if (kthread_should_stop())
+			break;
 		iddr_ring_copy(&wire, iddr_back_slot(q, q->rx.cons),
 			       sizeof(wire));
 		q->rx.cons++;
@@ -716,7 +743,7 @@ static int iddr_back_drain(struct iddr_queue *q)
 	/* A RAM disk's are over by now. */
 	iddr_back_finish(bq);
 	iddr_back_publish(bq);
-	return n;
+	return i;
 }
 
 static void iddr_back_broken_work(struct work_struct *work)
@@ -725,8 +752,8 @@ static void iddr_back_broken_work(struct work_struct *work)
 		container_of(work, struct iddr_bqueue, broken_work);
 
 	xenbus_dev_fatal(bq->q.xdev, bq->broken_err,
-			 "front end in domain %d broke the ring protocol; its disk is closed",
-			 bq->q.xdev->otherend_id);
+			 "front end in domain %d broke the ring protocol (%s); its disk is closed",
+			 bq->q.xdev->otherend_id, bq->q.offence);
 }
 
 static void iddr_back_broken(struct iddr_queue *q, int err)
@@ -746,7 +773,8 @@ static const struct iddr_queue_ops iddr_back_queue_ops = {
 void iddr_bqueue_init(struct iddr_bqueue *bq, struct iddr_bdisk *disk,
 		      struct xenbus_device *xdev, unsigned int index,
 		      enum iddr_mode mode,
-		      const struct iddr_wait_limits *wait_limits)
+		      const struct iddr_wait_limits *wait_limits,
+		      struct ratelimit_state *complaints)
 {
 	memset(bq, 0, sizeof(*bq));
 	iddr_queue_init(&bq->q, &iddr_back_queue_ops, xdev, index, mode,
@@ -755,8 +783,7 @@ void iddr_bqueue_init(struct iddr_bqueue *bq, struct iddr_bdisk *disk,
 	bq->batch_end = &bq->batch;
 	INIT_LIST_HEAD(&bq->polled);
 	INIT_LIST_HEAD(&bq->retry);
-	ratelimit_state_init(&bq->complaints, DEFAULT_RATELIMIT_INTERVAL,
-			     DEFAULT_RATELIMIT_BURST);
+	bq->complaints = complaints;
 	init_llist_head(&bq->done);
 	init_waitqueue_head(&bq->progress);
 	INIT_WORK(&bq->broken_work, iddr_back_broken_work);

@@ -83,7 +83,9 @@ struct iddr_bqueue {
 	struct iddr_breq **batch_end;
 	struct list_head polled;	/* under way, found only by polling */
 	struct list_head retry;		/* to be submitted when polled is empty */
-	struct ratelimit_state complaints;
+	struct ratelimit_state *complaints;	/* the disk's: a peer that connects
+						 * anew gets no new lines
+						 */
 
 	struct iddr_breq *reqs;		/* as many as the ring has slots */
 	struct iddr_breq *free;		/* under tx_lock */
@@ -106,7 +108,8 @@ struct iddr_bqueue {
 void iddr_bqueue_init(struct iddr_bqueue *bq, struct iddr_bdisk *disk,
 		      struct xenbus_device *xdev, unsigned int index,
 		      enum iddr_mode mode,
-		      const struct iddr_wait_limits *wait_limits);
+		      const struct iddr_wait_limits *wait_limits,
+		      struct ratelimit_state *complaints);
 int iddr_bqueue_start(struct iddr_bqueue *bq, const char *dir, int ring_order,
 		      struct block_device *bdev, enum iddr_data_path path,
 		      const struct iddr_blk_limits *limits,

@@ -89,10 +89,10 @@ int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 EXPORT_SYMBOL_GPL(iddr_front_ring_publish);
 
 /*
- * Undo iddr_front_ring_create(). @suspect: as in iddr_grant_free(). Idempotent.
+ * Undo iddr_front_ring_create(). @dying: as in iddr_grant_free(). Idempotent.
  * Return: how many pages the peer still maps.
  */
-unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool suspect)
+unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool dying)
 {
 	unsigned int i, mapped = 0;
 
@@ -105,7 +105,7 @@ unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool suspect)
 	for (i = 0; i < q->nr_ring_pages; i++)
 		if (!iddr_grant_free(q->xdev->otherend_id,
 				     virt_to_page(q->ring + i * XEN_PAGE_SIZE),
-				     q->ring_refs[i], suspect))
+				     q->ring_refs[i], dying))
 			mapped++;
 	q->ring = NULL;
 	return mapped;

@@ -55,6 +55,9 @@ struct iddr_rx_stats {
 	u64 arms;		/* times a notification was asked for */
 	u64 spin_iterations;	/* looks at the ring that found nothing */
 	u64 spin_hits;		/* spells of such looks that ended with an entry */
+	u64 caller_hits;	/* entries found by looks of who waits for them,
+				 * not by the thread or an upcall
+				 */
 	u64 sleeps;		/* times the waiting thread went to sleep */
 	u64 wakeups;		/* times it was woken */
 	u64 copied_bytes;	/* copied from the peer */
@@ -79,7 +82,9 @@ struct iddr_queue_ops {
 	 * something was done, or is under way that only looking brings on.
 	 */
 	bool (*poll)(struct iddr_queue *q);
-	/* Called once, in the thread or in an upcall. Must not sleep. */
+	/* Called once, in the thread or in an upcall; q->offence says what the
+	 * peer did. Must not sleep.
+	 */
 	void (*broken)(struct iddr_queue *q, int err);
 	/* @drain does not sleep, so that it may run in the upcall, under
 	 * rx_lock; otherwise the thread alone drains.
@@ -124,6 +129,7 @@ struct iddr_queue {
 					 * there is no other
 					 */
 	bool broken;			/* protocol error seen: never drain again */
+	const char *offence;		/* and which: set before broken */
 	bool stopped;			/* the thread has ended */
 	struct task_struct *thread;
 
@@ -163,6 +169,8 @@ void iddr_queue_put(struct iddr_queue *q);
 int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode);
 int iddr_queue_avail(struct iddr_queue *q);
 bool iddr_queue_publish(struct iddr_queue *q);
+u64 iddr_queue_linger_ns(const struct iddr_queue *q);
+void iddr_queue_linger(struct iddr_queue *q, u32 until, u64 ns);
 void iddr_queue_kick(struct iddr_queue *q);
 int iddr_queue_look(struct iddr_queue *q);
 int iddr_queue_try_look(struct iddr_queue *q);
@@ -188,7 +196,7 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 			   unsigned int order);
 int iddr_front_ring_publish(struct iddr_queue *q, struct xenbus_transaction t,
 			    const char *dir);
-unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool suspect);
+unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool dying);
 int iddr_back_ring_map(struct iddr_queue *q, const char *dir, u32 slot_bytes,
 		       int order);
 void iddr_back_ring_unmap(struct iddr_queue *q);
@@ -210,13 +218,12 @@ struct iddr_pool {
 	unsigned int max;
 	domid_t peer;
 	bool persistent;		/* grants are kept for good */
-	bool suspect;			/* the peer has gone, perhaps without
-					 * unmapping
-					 */
+	bool dying;			/* the peer is: see quarantine.c */
 };
 
 int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int max,
 		     bool persistent);
+int iddr_pool_prefill(struct iddr_pool *pool, unsigned int nr, u64 *grant_ops);
 unsigned int iddr_pool_destroy(struct iddr_pool *pool);
 struct iddr_pool_page *iddr_pool_get(struct iddr_pool *pool, unsigned int nr,
 				     bool with_page, unsigned int *grant_ops);
@@ -227,9 +234,10 @@ int iddr_pool_end(struct iddr_pool *pool, struct iddr_pool_page *chain,
 		  unsigned int *grant_ops);
 
 /* quarantine.c */
-void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref);
+void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
+			  bool dying);
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
-		     bool suspect);
+		     bool dying);
 void iddr_quarantine_exit(void);
 
 /* gcache.c: the peer's pages, mapped here and kept. */

@@ -179,4 +179,47 @@ static inline void iddr_wait_slept(struct iddr_wait *w,
 	WRITE_ONCE(w->budget_ns, iddr_wait_clamp(budget, min, max));
 }
 
+/*
+ * Lingering. Who submits a request that is alone in flight may wait for its
+ * answer there and then, as with a device that answers at once: then no thread
+ * has to run in between. It pays where the submitter would sleep now anyway, and
+ * costs where it would have submitted more. Which it is shows only when it does
+ * not linger: if it has slept by the time of its next request, the next
+ * IDDR_LINGER_RUN requests linger, then one is a test again.
+ */
+#define IDDR_LINGER_RUN		64
+
+/* One writer at a time: who publishes. */
+struct iddr_linger {
+	u64 submitter;		/* of the last request that did not linger */
+	u64 sleeps;		/* how often it had slept by then */
+	u32 run;		/* requests that may still linger */
+};
+
+/*
+ * A request has been published; @in_flight with it are unanswered. @submitter
+ * tells submitters apart, @sleeps counts how often this one has slept so far.
+ * Return: whether to linger.
+ */
+static inline bool iddr_linger(struct iddr_linger *l, u32 in_flight,
+			       u64 submitter, u64 sleeps)
+{
+	bool slept;
+
+	if (in_flight != 1) {
+		l->submitter = 0;
+		l->run = 0;
+		return false;
+	}
+	if (l->submitter == submitter && l->run) {
+		l->run--;
+		return true;
+	}
+	slept = l->submitter == submitter && l->sleeps != sleeps;
+	l->submitter = submitter;
+	l->sleeps = sleeps;
+	l->run = slept ? IDDR_LINGER_RUN : 0;
+	return slept;
+}
+
 #endif /* IDDR_WAIT_H */

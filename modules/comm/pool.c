@@ -38,6 +38,36 @@ int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int max,
 }
 EXPORT_SYMBOL_GPL(iddr_pool_create);
 
+/*
+ * Allocate (and in a persistent pool grant) the first @nr pages now, so that
+ * as many can always be had: memory may be short just when a request that
+ * would free some needs them.
+ * Return: 0 or -errno; what there is, iddr_pool_destroy() frees.
+ */
+int iddr_pool_prefill(struct iddr_pool *pool, unsigned int nr,
+		      u64 *grant_ops)
+{
+	while (pool->nr < min(nr, pool->max)) {
+		struct iddr_pool_page *p = &pool->all[pool->nr];
+		int err;
+
+		p->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		if (!p->page)
+			return -ENOMEM;
+		pool->nr++;
+		p->next = pool->free;
+		pool->free = p;
+		if (!pool->persistent)
+			continue;
+		err = iddr_pool_grant(pool, p, NULL, false);
+		if (err)
+			return err;
+		++*grant_ops;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iddr_pool_prefill);
+
 /* Take one out of the pool, or one that was never in use. Under lock. */
 static struct iddr_pool_page *iddr_pool_take(struct iddr_pool *pool)
 {
@@ -151,7 +181,7 @@ static bool iddr_pool_end_one(struct iddr_pool *pool, struct iddr_pool_page *p)
 {
 	bool ended = gnttab_try_end_foreign_access(p->ref);
 
-	if (!ended || READ_ONCE(pool->suspect)) {
+	if (!ended || READ_ONCE(pool->dying)) {
 		struct page *page = p->lent;
 
 		if (page) {
@@ -161,7 +191,8 @@ static bool iddr_pool_end_one(struct iddr_pool *pool, struct iddr_pool_page *p)
 			p->page = NULL;
 		}
 		iddr_quarantine_page(pool->peer, page,
-				     ended ? INVALID_GRANT_REF : p->ref);
+				     ended ? INVALID_GRANT_REF : p->ref,
+				     READ_ONCE(pool->dying));
 	}
 	p->lent = NULL;
 	p->granted = false;

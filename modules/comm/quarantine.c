@@ -11,9 +11,9 @@
  * back to the kernel meanwhile cannot become a page table: Xen refuses to pin
  * it, and the kernel warns in whatever process asked for it (xen_mc_flush). So
  * a page also waits until Xen no longer knows the domain. A domain that lives
- * unmaps in the right order (first the page table, then the flags), but we
- * cannot tell it from one that dies; so what it unmaps late is free
- * IDDR_QUARANTINE_MS after that.
+ * unmaps in the right order (first the page table, then the flags), but what it
+ * has kept and lets go of late we cannot tell from what a dying one does; such
+ * a page is free some time after.
  *
  * Pages are added in any context; a work item of our own looks after them, as
  * long as there are any.
@@ -30,7 +30,11 @@
 
 #include "iddr_comm.h"
 
-#define IDDR_QUARANTINE_MS	10000
+/* After the grant's end, if Xen still knows a peer that was dying, or not. */
+#define IDDR_QUARANTINE_DYING_S	30
+#define IDDR_QUARANTINE_LIVE_S	10
+/* The module's unloading waits no longer. */
+#define IDDR_QUARANTINE_EXIT_MS	10000
 #define IDDR_QUARANTINE_LOOK_MS	250
 
 struct iddr_kept {
@@ -38,6 +42,7 @@ struct iddr_kept {
 	struct page *page;		/* one reference is ours */
 	grant_ref_t ref;		/* INVALID_GRANT_REF: has ended */
 	domid_t peer;
+	bool dying;			/* the peer is, as far as we know */
 	unsigned long since;		/* jiffies: the grant's end */
 };
 
@@ -70,9 +75,11 @@ static bool iddr_domain_is_gone(domid_t domid)
 /*
  * Keep @page, whose reference the caller gives up, until @peer cannot reach it.
  * @ref: its grant, which may still be in use and is ended here;
- * INVALID_GRANT_REF if it has ended. Any context.
+ * INVALID_GRANT_REF if it has ended. @dying: the peer's domain is going. Any
+ * context.
  */
-void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref)
+void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
+			  bool dying)
 {
 	struct iddr_kept *k = kmalloc(sizeof(*k), GFP_ATOMIC | __GFP_NOWARN);
 	unsigned long flags;
@@ -88,6 +95,7 @@ void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref)
 	k->page = page;
 	k->ref = ref;
 	k->peer = peer;
+	k->dying = dying;
 	k->since = jiffies;
 	spin_lock_irqsave(&iddr_kept_lock, flags);
 	list_add_tail(&k->list, &iddr_kept_list);
@@ -100,20 +108,20 @@ EXPORT_SYMBOL_GPL(iddr_quarantine_page);
 
 /*
  * End a grant and free its page, of which nobody else has a reference: now, or,
- * if the peer has not let go of it or is @suspect (it has gone, perhaps without
- * unmapping), when it cannot reach it any more. Any context.
+ * if the peer has not let go of it or is @dying, when it cannot reach it any
+ * more. Any context.
  * Return: whether the peer had let go.
  */
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
-		     bool suspect)
+		     bool dying)
 {
 	bool ended = gnttab_try_end_foreign_access(ref);
 
-	if (ended && !suspect)
+	if (ended && !dying)
 		__free_page(page);
 	else
 		iddr_quarantine_page(peer, page,
-				     ended ? INVALID_GRANT_REF : ref);
+				     ended ? INVALID_GRANT_REF : ref, dying);
 	return ended;
 }
 EXPORT_SYMBOL_GPL(iddr_grant_free);
@@ -132,9 +140,11 @@ static bool iddr_kept_has_ended(struct iddr_kept *k)
 
 static bool iddr_kept_is_over(struct iddr_kept *k, bool peer_gone)
 {
+	unsigned long wait = k->dying ? IDDR_QUARANTINE_DYING_S :
+					IDDR_QUARANTINE_LIVE_S;
+
 	return iddr_kept_has_ended(k) &&
-	       (peer_gone || time_after(jiffies, k->since +
-				msecs_to_jiffies(IDDR_QUARANTINE_MS)));
+	       (peer_gone || time_after(jiffies, k->since + wait * HZ));
 }
 
 /* Let go of the pages that can be. Return: how many are left. */
@@ -180,11 +190,12 @@ static void iddr_quarantine_look(struct work_struct *work)
 
 /*
  * The module goes; nobody adds any more. What a peer maps goes to the kernel,
- * which frees it some day; what has just ended gets its time.
+ * which frees it some day; what has just ended gets some time.
  */
 void iddr_quarantine_exit(void)
 {
 	struct iddr_kept *k, *next;
+	unsigned int ms;
 
 	cancel_delayed_work_sync(&iddr_quarantine_work);
 	iddr_quarantine_sweep();
@@ -196,7 +207,11 @@ void iddr_quarantine_exit(void)
 		kfree(k);
 		quarantined_pages--;
 	}
-	/* Bounded: none waits longer than IDDR_QUARANTINE_MS. */
-	while (iddr_quarantine_sweep())
+	for (ms = 0; iddr_quarantine_sweep() && ms < IDDR_QUARANTINE_EXIT_MS;
+	     ms += IDDR_QUARANTINE_LOOK_MS)
 		msleep(IDDR_QUARANTINE_LOOK_MS);
+	list_for_each_entry_safe(k, next, &iddr_kept_list, list) {
+		put_page(k->page);
+		kfree(k);
+	}
 }

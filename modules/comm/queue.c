@@ -51,6 +51,9 @@
 EXPORT_TRACEPOINT_SYMBOL_GPL(iddr_request);
 EXPORT_TRACEPOINT_SYMBOL_GPL(iddr_response);
 
+/* A submitter's own wait at the most: it holds up what else it has to do. */
+#define IDDR_LINGER_MAX_NS	NSEC_PER_MSEC
+
 static const char * const iddr_mode_names[IDDR_NR_MODES] = {
 	[IDDR_MODE_EVENT] = "event",
 	[IDDR_MODE_SPIN] = "spin",
@@ -102,7 +105,11 @@ EXPORT_SYMBOL_GPL(iddr_queue_init);
 /* Entries waiting, or -EPROTO. For use in iddr_queue_ops.drain. */
 int iddr_queue_avail(struct iddr_queue *q)
 {
-	return iddr_rx_avail(&q->rx, &q->tx.published, q->rx_extra);
+	int n = iddr_rx_avail(&q->rx, &q->tx.published, q->rx_extra);
+
+	if (unlikely(n < 0))
+		q->offence = "producer index out of bounds";
+	return n;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_avail);
 
@@ -185,8 +192,10 @@ static int iddr_queue_arm(struct iddr_queue *q)
 	/* The index showed entries and then took them back. An honest peer
 	 * never does; one that does could keep an upcall here for good.
 	 */
-	if (unlikely(!n && !q->broken))
+	if (unlikely(!n && !q->broken)) {
+		q->offence = "producer index taken back";
 		iddr_queue_break(q, -EPROTO);
+	}
 	return n;
 }
 
@@ -223,14 +232,14 @@ static int iddr_queue_fall_asleep(struct iddr_queue *q)
 	int n = iddr_queue_arm(q);
 
 	if (!n)
-		q->watching = false;
+		WRITE_ONCE(q->watching, false);
 	return n;
 }
 
 /* By the owner: awake from here on. */
 static int iddr_queue_wake(struct iddr_queue *q)
 {
-	q->watching = true;
+	WRITE_ONCE(q->watching, true);
 	/* Still armed, if it was not a notification that ended the sleep. */
 	if (iddr_rx_is_armed(&q->rx) &&
 	    READ_ONCE(q->mode_wanted) != IDDR_MODE_EVENT)
@@ -262,10 +271,43 @@ int iddr_queue_try_look(struct iddr_queue *q)
 	if (!spin_trylock_irqsave(&q->rx_lock, flags))
 		return 0;
 	n = iddr_queue_drain_and_refresh(q);
+	q->rx_stats.caller_hits += n;
 	spin_unlock_irqrestore(&q->rx_lock, flags);
 	return n;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_try_look);
+
+/*
+ * How long who submits may wait for the answer itself: as long as the thread
+ * would, at most IDDR_LINGER_MAX_NS. 0 unless the thread is awake: asleep, it has
+ * asked for a notification, and nothing is saved.
+ */
+u64 iddr_queue_linger_ns(const struct iddr_queue *q)
+{
+	if (!READ_ONCE(q->watching))
+		return 0;
+	return min_t(u64, IDDR_LINGER_MAX_NS,
+		     iddr_wait_budget(&q->wait, q->limits,
+				      READ_ONCE(q->mode)));
+}
+EXPORT_SYMBOL_GPL(iddr_queue_linger_ns);
+
+/*
+ * Look, for @ns at the most, until entries have been consumed up to index
+ * @until or somebody else wants this CPU. Process context; for drain_atomic only.
+ */
+void iddr_queue_linger(struct iddr_queue *q, u32 until, u64 ns)
+{
+	u64 end = ktime_get_mono_fast_ns() + ns;
+
+	while ((s32)(READ_ONCE(q->rx.cons) - until) < 0 &&
+	       !READ_ONCE(q->broken) && !need_resched() &&
+	       ktime_get_mono_fast_ns() < end) {
+		if (!iddr_queue_try_look(q))
+			cpu_relax();
+	}
+}
+EXPORT_SYMBOL_GPL(iddr_queue_linger);
 
 /* Give the EOI of an upcall, if one is due. */
 static void iddr_queue_give_eoi(struct iddr_queue *q, bool spurious)
@@ -352,10 +394,11 @@ static void iddr_queue_relax(void)
 static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 {
 	u64 idle_since = 0, now = 0, looks = 0;
+	u64 seen = READ_ONCE(q->rx_stats.entries);
 
 	for (;;) {
+		u64 entries;
 		bool stay;
-		int n = 0;
 
 		/* Cleared before the looks (hence the barrier): a kick during
 		 * them counts for the next.
@@ -363,8 +406,7 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 		if (READ_ONCE(q->kicked))
 			smp_store_mb(q->kicked, false);
 		if (iddr_rx_peek(&q->rx))
-			n = iddr_queue_as_owner(q,
-						iddr_queue_drain_and_refresh);
+			iddr_queue_as_owner(q, iddr_queue_drain_and_refresh);
 		stay = q->ops->poll && q->ops->poll(q);
 
 		/* Never a stall for RCU, RCU-tasks or the soft-lockup detector. */
@@ -373,7 +415,10 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 		if (iddr_queue_must_leave(q) || q->broken)
 			return false;
 
-		if (n) {
+		/* By whomever: who lingers and who polls consume, too. */
+		entries = READ_ONCE(q->rx_stats.entries);
+		if (entries != seen) {
+			seen = entries;
 			if (looks) {
 				q->rx_stats.spin_hits++;
 				trace_iddr_spin_hit(q, looks);
@@ -457,6 +502,22 @@ static void iddr_queue_switch(struct iddr_queue *q, enum iddr_mode mode)
 	wake_up_all(&q->mode_wq);
 }
 
+/*
+ * A broken queue takes no more entries, and its owner ends it; but what it has
+ * taken may be under way still, and need its other work.
+ */
+static void iddr_queue_run_down(struct iddr_queue *q)
+{
+	if (READ_ONCE(q->kicked))
+		smp_store_mb(q->kicked, false);
+	while (q->ops->poll && q->ops->poll(q) && !iddr_queue_must_leave(q)) {
+		cond_resched_tasks_rcu_qs();
+		try_to_freeze();
+		iddr_queue_relax();
+	}
+	wait_event_freezable(q->wq, iddr_queue_thread_has_work(q));
+}
+
 static int iddr_queue_thread(void *data)
 {
 	struct iddr_queue *q = data;
@@ -467,9 +528,8 @@ static int iddr_queue_thread(void *data)
 		set_freezable();
 	while (!kthread_should_stop()) {
 		iddr_queue_switch(q, READ_ONCE(q->mode_wanted));
-		/* A broken queue has nothing to watch; its owner ends it. */
 		if (q->broken)
-			wait_event_freezable(q->wq, iddr_queue_must_leave(q));
+			iddr_queue_run_down(q);
 		else if (iddr_queue_watch(q, &last))
 			iddr_queue_sleep(q, last, &eoi_mark);
 	}

@@ -51,6 +51,7 @@ IDDR_COUNTER(notify_received, q->rx_stats.notify_received);
 IDDR_COUNTER(notify_suppressed, q->tx_stats.notify_suppressed);
 IDDR_COUNTER(spin_iterations, q->rx_stats.spin_iterations);
 IDDR_COUNTER(spin_hits, q->rx_stats.spin_hits);
+IDDR_COUNTER(caller_hits, q->rx_stats.caller_hits);
 IDDR_COUNTER(arms, q->rx_stats.arms);
 IDDR_COUNTER(timeouts, q->rx_stats.timeouts);
 IDDR_COUNTER(sleeps, q->rx_stats.sleeps);
@@ -99,6 +100,7 @@ static struct attribute *iddr_queue_attrs[] = {
 	&iddr_attr_notify_suppressed.attr,
 	&iddr_attr_spin_iterations.attr,
 	&iddr_attr_spin_hits.attr,
+	&iddr_attr_caller_hits.attr,
 	&iddr_attr_arms.attr,
 	&iddr_attr_timeouts.attr,
 	&iddr_attr_sleeps.attr,

@@ -84,6 +84,10 @@ struct iddr_fdisk {
 
 	struct work_struct broken_work;	/* the peer has broken the protocol */
 	int broken_err;			/* and how, in this connection */
+	const char *offence;
+	struct mutex queues_lock;	/* who makes, ends and aborts the queues of
+					 * a connection: all of them or none
+					 */
 
 	struct gendisk *gd;		/* NULL: no disk. By the work item alone */
 	struct blk_mq_tag_set tag_set;
@@ -93,6 +97,7 @@ struct iddr_fdisk {
 
 	spinlock_t work_lock;		/* guards back_state, removing */
 	enum xenbus_state back_state;	/* latest */
+	bool back_closed;		/* has been Closed since the rings were made */
 	bool close_pending;		/* close when the last user has */
 	bool removing;			/* no more work */
 	struct work_struct state_work;
@@ -134,15 +139,26 @@ void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set)
 	blk_mq_map_queues(map);
 }
 
+/*
+ * Is the back end's domain going? The toolstack takes its directory away, then it
+ * destroys it. One that has closed before has unmapped before that; and one
+ * that still has a state maps nothing but what its grants tell.
+ */
+static bool iddr_front_back_is_dying(const struct iddr_fdisk *d)
+{
+	return READ_ONCE(d->back_state) == XenbusStateUnknown &&
+	       !READ_ONCE(d->back_closed);
+}
+
 /* Fail all requests in flight and to come; see iddr_fqueue_abort(). */
 static void iddr_front_abort(struct iddr_fdisk *d)
 {
-	/* One that says so has unmapped. */
-	bool suspect = READ_ONCE(d->back_state) != XenbusStateClosed;
 	unsigned int i;
 
+	mutex_lock(&d->queues_lock);
 	for (i = 0; i < d->max_queues; i++)
-		iddr_fqueue_abort(&d->fqs[i], suspect);
+		iddr_fqueue_abort(&d->fqs[i], iddr_front_back_is_dying(d));
+	mutex_unlock(&d->queues_lock);
 }
 
 /* Return: how many of our pages the back end still maps. */
@@ -150,8 +166,11 @@ static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
 {
 	unsigned int i, mapped = 0;
 
+	mutex_lock(&d->queues_lock);
 	for (i = 0; i < d->max_queues; i++)
-		mapped += iddr_fqueue_destroy(&d->fqs[i]);
+		mapped += iddr_fqueue_destroy(&d->fqs[i],
+					      iddr_front_back_is_dying(d));
+	mutex_unlock(&d->queues_lock);
 	/* A queue that is gone does not queue it. */
 	cancel_work_sync(&d->broken_work);
 	return mapped;
@@ -164,14 +183,15 @@ static void iddr_front_broken_work(struct work_struct *work)
 
 	iddr_front_abort(d);
 	xenbus_dev_fatal(d->xdev, d->broken_err,
-			 "back end in domain %d broke the ring protocol; its disk fails",
-			 d->xdev->otherend_id);
+			 "back end in domain %d broke the ring protocol (%s); its disk fails",
+			 d->xdev->otherend_id, d->offence);
 }
 
 /* Any context. */
-void iddr_fdisk_broken(struct iddr_fdisk *d, int err)
+void iddr_fdisk_broken(struct iddr_fdisk *d, int err, const char *offence)
 {
 	d->broken_err = err;
+	d->offence = offence;
 	schedule_work(&d->broken_work);
 }
 
@@ -298,19 +318,23 @@ static void iddr_front_offer_ring(struct iddr_fdisk *d)
 	struct xenbus_transaction t;
 	char thread_name[TASK_COMM_LEN];
 	unsigned int i;
-	int err;
+	int err = 0;
 
 	snprintf(thread_name, sizeof(thread_name), "iddrf/%s", d->name);
 	d->was_connected = false;
 	d->broken_err = 0;
+	WRITE_ONCE(d->back_closed, false);
 	iddr_front_choose(d);
-	for (i = 0; i < d->nr_queues; i++) {
+	mutex_lock(&d->queues_lock);
+	for (i = 0; i < d->nr_queues && !err; i++) {
 		bool polled = i >= d->nr_queues - d->nr_poll;
 
-		if (iddr_fqueue_create(&d->fqs[i], xdev, i, polled, d->mode,
-				       &d->wait_limits, thread_name))
-			goto fail_queues;
+		err = iddr_fqueue_create(&d->fqs[i], xdev, i, polled, d->mode,
+					 &d->wait_limits, thread_name);
 	}
+	mutex_unlock(&d->queues_lock);
+	if (err)
+		goto fail_queues;
 
 again:
 	err = xenbus_transaction_start(&t);
@@ -655,6 +679,8 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
 
 	WRITE_ONCE(d->back_state, state);
+	if (state == XenbusStateClosed)
+		WRITE_ONCE(d->back_closed, true);
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
 		iddr_front_abort(d);
@@ -670,13 +696,15 @@ static void iddr_front_abort_work(struct work_struct *work)
 }
 
 /* Ask the back end to unmap our pages, and give it some time. */
-static void iddr_front_wait_closed(struct xenbus_device *xdev)
+static void iddr_front_wait_closed(struct iddr_fdisk *d)
 {
+	struct xenbus_device *xdev = d->xdev;
 	unsigned int ms;
 
 	for (ms = 0; ms < IDDR_CLOSE_MS; ms += 10) {
 		enum xenbus_state s = xenbus_read_driver_state(xdev->otherend);
 
+		WRITE_ONCE(d->back_state, s);
 		if (s == XenbusStateClosed || s == XenbusStateUnknown ||
 		    s == XenbusStateInitWait)
 			return;
@@ -704,17 +732,22 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 	s = xenbus_read_driver_state(xdev->otherend);
 	/* One that wants to close still serves until we have. */
 	alive = s == XenbusStateConnected || s == XenbusStateClosing;
+	/* Nobody tells us any more. */
+	WRITE_ONCE(d->back_state, s);
 	/* Dropping the disk writes back what is dirty and waits for what is in
 	 * flight, and so may a work item: for a live back end within limits,
 	 * for another not at all.
 	 */
-	queue_delayed_work(system_unbound_wq, &d->abort_work,
-			   alive ? msecs_to_jiffies(IDDR_DRAIN_MS) : 0);
+	if (alive)
+		queue_delayed_work(system_unbound_wq, &d->abort_work,
+				   msecs_to_jiffies(IDDR_DRAIN_MS));
+	else
+		iddr_front_abort(d);
 	cancel_work_sync(&d->state_work);
 	iddr_front_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
 	if (d->fqs[0].up && alive)
-		iddr_front_wait_closed(xdev);
+		iddr_front_wait_closed(d);
 	iddr_front_destroy_queues(d);
 	dev_set_drvdata(&xdev->dev, NULL);
 	kref_put(&d->ref, iddr_fdisk_release);
@@ -777,6 +810,7 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	d->back_state = XenbusStateInitialising;
 	iddr_wait_limits_init(&d->wait_limits, budget_us);
 	INIT_WORK(&d->broken_work, iddr_front_broken_work);
+	mutex_init(&d->queues_lock);
 	spin_lock_init(&d->work_lock);
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);

@@ -19,6 +19,7 @@
  *               this request's (XSA-403).
  */
 #include <linux/highmem.h>
+#include <linux/net.h>		/* sendpage_ok() */
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
@@ -80,9 +81,9 @@ static bool iddr_front_is_whole_pages(struct request *rq)
 	struct bio_vec bv;
 
 	rq_for_each_segment(bv, rq, iter) {
-		/* No slab pages either: they cannot be held if need be. */
+		/* Nor such as cannot be held if need be (of a slab). */
 		if (bv.bv_offset || bv.bv_len != PAGE_SIZE ||
-		    PageSlab(bv.bv_page))
+		    !sendpage_ok(bv.bv_page))
 			return false;
 	}
 	return true;
@@ -168,10 +169,11 @@ static int iddr_front_wait_pages(struct blk_mq_hw_ctx *hctx,
 
 	if (likely(!iddr_front_get_pages(fq, slot, rq, grant_ops)))
 		return 0;
-	/* Said before looking once more (hence the barrier), lest the last
-	 * response came in between. Pairs with the xchg() in iddr_front_drain().
+	/* Said before trying once more, lest the last response came in between:
+	 * the pool's lock orders this against whoever gives pages back, who
+	 * looks for us after that (iddr_front_drain).
 	 */
-	smp_store_mb(fq->starved, hctx);
+	WRITE_ONCE(fq->starved, hctx);
 	return iddr_front_get_pages(fq, slot, rq, grant_ops);
 }
 
@@ -271,6 +273,26 @@ static bool iddr_front_fill_other(struct iddr_fqueue *fq,
 	return true;
 }
 
+/*
+ * Shall this submitter wait for the answer to what it has just published? See
+ * iddr_linger(). Not in a worker, which submits for others. Under tx_lock.
+ * Return: how long, in nanoseconds; 0: not at all.
+ */
+static u64 iddr_front_linger_ns(struct iddr_fqueue *fq)
+{
+	struct iddr_queue *q = &fq->q;
+	u64 ns;
+
+	if (q->polled || (current->flags & PF_KTHREAD) || !in_task())
+		return 0;
+	ns = iddr_queue_linger_ns(q);
+	if (!ns || !iddr_linger(&fq->linger,
+				q->tx.published - READ_ONCE(q->rx.cons),
+				(unsigned long)current, current->nvcsw))
+		return 0;
+	return ns;
+}
+
 static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 				  const struct blk_mq_queue_data *bd)
 {
@@ -282,7 +304,8 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	unsigned int grant_ops = 0;
 	unsigned long flags;
 	bool notify = false;
-	u32 copied = 0;
+	u64 linger_ns = 0;
+	u32 copied = 0, until = 0;
 
 	/* Looked at again under the lock; here for who would get no pages. */
 	if (unlikely(READ_ONCE(fq->dead)))
@@ -320,9 +343,16 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	 */
 	if (bd->last || !iddr_tx_would_notify(&q->tx))
 		notify = iddr_queue_publish(q);
+	/* Interrupts off: we may be in the midst of a completion, in rx_lock. */
+	if (bd->last && !irqs_disabled_flags(flags)) {
+		until = q->tx.published;
+		linger_ns = iddr_front_linger_ns(fq);
+	}
 	spin_unlock_irqrestore(&q->tx_lock, flags);
 	if (notify)
 		iddr_queue_notify(q);
+	if (linger_ns)
+		iddr_queue_linger(q, until, linger_ns);
 	return BLK_STS_OK;
 }
 
@@ -362,6 +392,9 @@ static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 
 	q->rx_stats.timeouts++;
 	iddr_queue_look(q);
+	/* What it found answered was not announced: whoever waits asks anew. */
+	if (!q->polled)
+		iddr_queue_kick(q);
 	/* The timer's reference keeps the tag ours. */
 	if (!READ_ONCE(fq->slots[rq->tag].shadow.busy))
 		return BLK_EH_DONE;
@@ -438,8 +471,12 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 	int err = 0;
 
 	if (iddr_check_response(rsp, &fq->slots->shadow, sizeof(*fq->slots),
-				fq->q.nr_slots))
+				fq->q.nr_slots)) {
+		fq->q.offence = iddr_check_offence(rsp, &fq->slots->shadow,
+						   sizeof(*fq->slots),
+						   fq->q.nr_slots);
 		return -EPROTO;
+	}
 	/* Checked, but not for what the processor does ahead of the check. */
 	slot = &fq->slots[array_index_nospec(rsp->id, fq->q.nr_slots)];
 	/* Pairs with the release in iddr_queue_rq(). */
@@ -459,6 +496,7 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 		 * been read.
 		 */
 		status = BLK_STS_IOERR;
+		fq->q.offence = "page still mapped after the answer";
 		err = -EPROTO;
 	}
 	fq->q.rx_stats.grant_ops += grant_ops;
@@ -500,7 +538,7 @@ static int iddr_front_drain(struct iddr_queue *q)
 
 static void iddr_front_broken(struct iddr_queue *q, int err)
 {
-	iddr_fdisk_broken(to_fqueue(q)->disk, err);
+	iddr_fdisk_broken(to_fqueue(q)->disk, err, q->offence);
 }
 
 static const struct iddr_queue_ops iddr_front_queue_ops = {
@@ -517,7 +555,6 @@ void iddr_fqueue_init(struct iddr_fqueue *fq, struct iddr_fdisk *disk,
 	memset(fq, 0, sizeof(*fq));
 	fq->disk = disk;
 	fq->conf = conf;
-	mutex_init(&fq->abort_lock);
 }
 
 /*
@@ -550,9 +587,7 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 	err = iddr_queue_start(q, thread_name);
 	if (err)
 		goto fail_slots;
-	mutex_lock(&fq->abort_lock);
 	fq->up = true;
-	mutex_unlock(&fq->abort_lock);
 	return 0;
 
 fail_slots:
@@ -572,6 +607,8 @@ int iddr_fqueue_prepare(struct iddr_fqueue *fq)
 {
 	domid_t peer = fq->q.xdev->otherend_id;
 	u32 slots = fq->q.nr_slots, max_segs = fq->conf->max_segs;
+	u32 max_desc = DIV_ROUND_UP(max_segs, IDDR_DESC_PER_PAGE);
+	u64 *grant_ops = &fq->q.tx_stats.grant_ops;
 	int err;
 
 	if (fq->data.all)
@@ -584,31 +621,31 @@ int iddr_fqueue_prepare(struct iddr_fqueue *fq)
 			       max(slots * IDDR_INLINE_SEGS, max_segs),
 			       fq->conf->persistent);
 	if (!err)
-		err = iddr_pool_create(&fq->desc, peer, slots *
-				DIV_ROUND_UP(max_segs, IDDR_DESC_PER_PAGE),
-				true);
+		err = iddr_pool_create(&fq->desc, peer, slots * max_desc, true);
+	/* One request, the largest, must always be possible. */
+	if (!err)
+		err = iddr_pool_prefill(&fq->data, max_segs, grant_ops);
+	if (!err && max_segs > IDDR_INLINE_SEGS)
+		err = iddr_pool_prefill(&fq->desc, max_desc, grant_ops);
 	return err;
 }
 
 /*
  * The peer is gone or not to be trusted: take no more requests, fail those in
  * flight. The peer may still write to the granted pages; nobody reads them any
- * more. @suspect: it may not have unmapped them (see quarantine.c).
- * Idempotent; may sleep; any of the control path's contexts.
+ * more. @dying: its domain is going (see quarantine.c).
+ * Idempotent; may sleep; excludes iddr_fqueue_create() and _destroy() (the
+ * disk's queues_lock).
  */
-void iddr_fqueue_abort(struct iddr_fqueue *fq, bool suspect)
+void iddr_fqueue_abort(struct iddr_fqueue *fq, bool dying)
 {
 	struct iddr_queue *q = &fq->q;
 	unsigned int ignored = 0;
 	u32 i;
 
-	mutex_lock(&fq->abort_lock);
 	if (!fq->up)
-		goto out;
-	if (suspect) {
-		WRITE_ONCE(fq->data.suspect, true);
-		WRITE_ONCE(fq->desc.suspect, true);
-	}
+		return;
+	WRITE_ONCE(fq->data.dying, dying);
 	spin_lock_irq(&q->tx_lock);
 	WRITE_ONCE(fq->dead, true);
 	spin_unlock_irq(&q->tx_lock);
@@ -629,31 +666,27 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq, bool suspect)
 		iddr_front_put_pages(fq, slot, &ignored);
 		blk_mq_end_request(slot->rq, BLK_STS_IOERR);
 	}
-out:
-	mutex_unlock(&fq->abort_lock);
 }
 
 /*
- * The block device is gone. Undo iddr_fqueue_create() and _prepare(). Idempotent.
+ * The block device is gone. Undo iddr_fqueue_create() and _prepare(). @dying: as
+ * above. Idempotent.
  * Return: how many pages the peer still maps.
  */
-unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq)
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying)
 {
 	struct iddr_queue *q = &fq->q;
 	unsigned int mapped;
 
-	mutex_lock(&fq->abort_lock);
-	if (!fq->up) {
-		mutex_unlock(&fq->abort_lock);
+	if (!fq->up)
 		return 0;
-	}
 	iddr_queue_stop(q);
-	fq->up = false;		/* no abort gets in from here */
-	mutex_unlock(&fq->abort_lock);
-
+	fq->up = false;
 	/* No upcall from here. */
-	mapped = iddr_front_ring_destroy(q, fq->data.suspect);
+	mapped = iddr_front_ring_destroy(q, dying);
 	iddr_queue_put(q);
+	fq->data.dying = dying;
+	fq->desc.dying = dying;
 	mapped += iddr_pool_destroy(&fq->data);
 	mapped += iddr_pool_destroy(&fq->desc);
 	kvfree(fq->slots);

@@ -37,6 +37,24 @@ static inline int iddr_check_response(const struct blkif_response *rsp,
 	return 0;
 }
 
+/* What is wrong with a response that iddr_check_response() refuses, in words. */
+static inline const char *
+iddr_check_offence(const struct blkif_response *rsp,
+		   const struct iddr_shadow *shadow, size_t shadow_stride,
+		   u32 nr)
+{
+	const struct iddr_shadow *s;
+
+	if (rsp->id >= nr)
+		return "response id out of range";
+	s = (const void *)((const char *)shadow + rsp->id * shadow_stride);
+	if (!s->busy)
+		return "response to no request";
+	if (rsp->operation != s->operation)
+		return "response of another operation";
+	return "impossible status";
+}
+
 /*
  * Is the disk that the back end describes one that Linux can have?
  * @sectors: size in 512 byte sectors; @block_bytes: its logical block.

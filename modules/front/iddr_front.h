@@ -51,11 +51,11 @@ struct iddr_fqueue {
 	struct iddr_pool desc;		/* always persistent */
 	struct iddr_fslot *slots;	/* by tag; q.nr_slots of them */
 	bool up;			/* ring, pools and thread exist; changes
-					 * under abort_lock
+					 * under the disk's queues_lock
 					 */
 	bool dead;			/* takes no requests; under tx_lock */
 	struct blk_mq_hw_ctx *starved;	/* has a request that waits for pages */
-	struct mutex abort_lock;	/* abort and destroy exclude each other */
+	struct iddr_linger linger;	/* under tx_lock */
 };
 
 extern const struct blk_mq_ops iddr_front_mq_ops;
@@ -68,12 +68,12 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 		       const struct iddr_wait_limits *limits,
 		       const char *thread_name);
 int iddr_fqueue_prepare(struct iddr_fqueue *fq);
-void iddr_fqueue_abort(struct iddr_fqueue *fq, bool suspect);
-unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq);
+void iddr_fqueue_abort(struct iddr_fqueue *fq, bool dying);
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying);
 
 /* control.c, for data.c */
 struct iddr_fqueue *iddr_fdisk_queue(struct iddr_fdisk *d, unsigned int index);
 void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set);
-void iddr_fdisk_broken(struct iddr_fdisk *d, int err);
+void iddr_fdisk_broken(struct iddr_fdisk *d, int err, const char *offence);
 
 #endif /* IDDR_FRONT_H */

@@ -299,6 +299,59 @@ static void within_bounds_whatever_comes(void **state)
 	}
 }
 
+/* A submitter that sleeps between its requests lingers; a test now and then. */
+static void lingers_for_the_synchronous(void **state)
+{
+	struct iddr_linger l = { 0 };
+	unsigned int i, lingered = 0;
+	u64 sleeps = 7;
+
+	(void)state;
+	/* The first two show that it sleeps; who lingers does not. */
+	assert_false(iddr_linger(&l, 1, 1, sleeps++));
+	for (i = 0; i < 10 * (IDDR_LINGER_RUN + 2); i++) {
+		if (iddr_linger(&l, 1, 1, sleeps))
+			lingered++;
+		else
+			sleeps++;
+	}
+	assert_int_equal(lingered, 10 * (IDDR_LINGER_RUN + 1));
+}
+
+static void lingers_for_nobody_else(void **state)
+{
+	struct iddr_linger l = { 0 };
+	unsigned int i;
+
+	(void)state;
+	/* It submits one after the other without sleeping. */
+	for (i = 0; i < 1000; i++)
+		assert_false(iddr_linger(&l, 1, 1, 7));
+	/* It sleeps, but has more in flight. */
+	for (i = 0; i < 1000; i++)
+		assert_false(iddr_linger(&l, 2, 1, i));
+	/* Two take turns. */
+	for (i = 0; i < 1000; i++)
+		assert_false(iddr_linger(&l, 1, 1 + i % 2, i));
+}
+
+/* More in flight ends it at once, and what was learnt. */
+static void stops_lingering(void **state)
+{
+	struct iddr_linger l = { 0 };
+
+	(void)state;
+	assert_false(iddr_linger(&l, 1, 1, 0));
+	assert_true(iddr_linger(&l, 1, 1, 1));
+	assert_true(iddr_linger(&l, 1, 1, 1));
+	assert_false(iddr_linger(&l, 2, 1, 1));
+	assert_false(iddr_linger(&l, 1, 1, 2));
+	assert_true(iddr_linger(&l, 1, 1, 3));
+	/* Another submitter is not waited for on the first one's account. */
+	assert_false(iddr_linger(&l, 1, 2, 3));
+	assert_false(iddr_linger(&l, 1, 1, 4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +368,9 @@ int main(void)
 		cmocka_unit_test(credit_is_bounded),
 		cmocka_unit_test(mixed_gaps_cost_little_more_than_the_better_way),
 		cmocka_unit_test(within_bounds_whatever_comes),
+		cmocka_unit_test(lingers_for_the_synchronous),
+		cmocka_unit_test(lingers_for_nobody_else),
+		cmocka_unit_test(stops_lingering),
 	};
 
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
