@@ -5,15 +5,14 @@
 load lib
 
 setup_file() {
+	open_sessions
 	attach "$DISK" /dev/ram0
+	forget_kernel_logs
 }
 
 teardown_file() {
 	detach "$DISK"
-}
-
-setup() {
-	forget_kernel_logs
+	close_sessions
 }
 
 teardown() {
