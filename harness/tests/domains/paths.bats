@@ -143,13 +143,35 @@ all_sizes() {
 	EXPECTED="back end of $DISK is gone"
 }
 
+# publications SCRIPT: how often the front end tells the back end of something, notified or not, for how many requests.
+publications() {
+	local -a before after
+	local now='cd /sys/block/$1/iddr/queue0; echo "$(<requests) $(($(<notify_sent) + $(<notify_suppressed)))"'
+	read -ra before <<<"$(app "$now" "$DISK")"
+	app "$1" "$DISK"
+	read -ra after <<<"$(app "$now" "$DISK")"
+	printf '%s %s\n' "$((after[1] - before[1]))" "$((after[0] - before[0]))"
+}
+
+@test "requests that are submitted together are published together" {
+	local n requests load='fio --name=batch --filename=/dev/$1 --allow_file_create=0 --ioengine=io_uring --direct=1 --rw=randread \
+		--bs=4k --size=16m --number_ios=320 --iodepth=16 --output=/tmp/fio.out'
+	attach "$DISK" /dev/ram0
+	read -r n requests <<<"$(publications "$load --iodepth_batch_submit=1 --iodepth_batch_complete_min=1")"
+	echo "one by one: $n for $requests"
+	((requests >= 320 && n * 10 >= requests * 9))
+	read -r n requests <<<"$(publications "$load --iodepth_batch_submit=16 --iodepth_batch_complete_min=16")"
+	echo "by sixteen: $n for $requests"
+	((requests >= 320 && n * 4 <= requests))
+}
+
 @test "rings of 1 to 16 pages have 32 to 512 slots, which can all be in flight" {
 	local order
 	for order in 0 1 3 4; do
 		front_end ring_page_order="$order"
 		attach "$DISK" /dev/ram0
 		(($(app 'cat /sys/block/$1/iddr/queue0/ring_slots' "$DISK") == 32 << order))
-		verify_load --bs=4k --size=4m --iodepth=$((32 << order))
+		verify_load --bs=4k --size=2m --iodepth=$((32 << order))
 		detach "$DISK"
 	done
 	front_end
@@ -215,8 +237,7 @@ all_sizes() {
 		data_path "$p"
 		attach "$DISK" /dev/nullb0
 		[[ $(app 'cat /sys/block/$1/queue/logical_block_size' "$DISK") == 4096 ]]
-		verify_load --bs=4k --size=1m --iodepth=8
-		verify_load --bs=64k --size=1m --iodepth=8
+		verify_loads "--bs=4k --size=1m --iodepth=8" "--bs=64k --size=1m --iodepth=8"
 		run app 'dd if=/dev/$1 of=/dev/null bs=512 count=1 iflag=direct' "$DISK"
 		((status != 0))
 		detach "$DISK"
