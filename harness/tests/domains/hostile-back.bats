@@ -77,7 +77,9 @@ APP='
 	}
 	# Memory that is freed is soon used again.
 	use_memory() {
-		head -c 33554432 /dev/urandom >/dev/shm/noise
+		local n=/tmp/noise
+		[[ -e $n ]] || head -c 4194304 /dev/urandom >$n
+		cat $n $n $n $n $n $n $n $n >/dev/shm/noise
 		rm /dev/shm/noise
 	}
 	reads_tag() {
