@@ -194,9 +194,9 @@ connections() {
 	recover "vbd-$DEVID: |$IO_ERRORS" 0 "$((4 * steps))"
 }
 
-@test "id-slots" { breaks_ring "response to no request"; }
-@test "id-high" { breaks_ring "response to no request"; }
-@test "id-ones" { breaks_ring "response to no request"; }
+@test "id-slots" { breaks_ring "response id out of range|response to no request"; }
+@test "id-high" { breaks_ring "response id out of range|response to no request"; }
+@test "id-ones" { breaks_ring "response id out of range|response to no request"; }
 @test "id-twice" { breaks_ring "response to no request"; }
 @test "answer-twice" { breaks_ring "response to no request|producer index out of bounds"; }
 @test "op-other" { breaks_ring "response of another operation"; }
@@ -284,7 +284,7 @@ with() {
 @test "breaches are seen with several queues, large rings and indirect requests" {
 	with queues=4 ring_order=2 indirect=64
 	(($(app 'ls -d /sys/block/$1/iddr/queue* | wc -l' "$DISK") > 1))
-	breaks_ring "response to no request" id-slots
+	breaks_ring "response id out of range|response to no request" id-slots
 	breaks_ring "response to no request" id-twice
 	breaks_ring "response of another operation" op-other
 	breaks_ring "producer index out of bounds" unsolicited
@@ -344,7 +344,7 @@ none_quarantined() {
 		recover "vbd-$DEVID: |$IO_ERRORS"
 		[[ $(grep -c "broke the ring protocol (page still mapped after the answer); its disk fails" <<<"$log") == 1 ]]
 	done
-	breaks_ring "response to no request" id-slots
+	breaks_ring "response id out of range|response to no request" id-slots
 	breaks_ring "response to no request" id-twice
 	breaks_ring "producer index out of bounds" unsolicited
 	attack unfilled '.*'
