@@ -58,7 +58,7 @@ END {
 		for (j = 1; j <= np; j++)
 			wm[i] = max(wm[i], length(cell[point[j], metric[i]]))
 	}
-	printf "%s : %s   median of the ratios within repetitions [bootstrap 95 %% interval]\n", b, a
+	printf "%s : %s   median of the n ratios within repetitions [bootstrap 95 %% interval; up to n = 5 that is their range]\n", b, a
 	printf "testbed: %s%s\n\n", testbed, testbed == "tcg" ? " (TCG-emulated: ratios only; absolute times say nothing)" : ""
 	printf "%-9s  %5s  %5s  %2s  %s  %s", "", "", "", "", pad("IOPS", wa), pad("IOPS", wb)
 	for (i = 1; i <= nm; i++)

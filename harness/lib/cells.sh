@@ -86,8 +86,8 @@ in_dom() {
 # measure_present: print the disks that are there, as plan_disks does those that are wanted.
 measure_present() {
 	local fronts backs disk pair rest devid
-	fronts=$(in_dom app cell-disks front </dev/null) || return
-	backs=$(in_dom storage cell-disks back </dev/null) || return
+	fronts=$(limited 120 in_dom app cell-disks front </dev/null) || return
+	backs=$(limited 120 in_dom storage cell-disks back </dev/null) || return
 	while read -r disk pair rest; do
 		if [[ $pair == iddr ]]; then
 			devid=$(disk_vdev_number "$disk")
@@ -100,7 +100,7 @@ measure_present() {
 # measure_parameter DOM MODULE NAME VALUE: set a parameter that a module reads when a disk connects; print
 # what it was.
 measure_parameter() {
-	in_dom "$1" cell-parameter "$2" "$3" "$4" </dev/null || testbed_lost "while setting $2's parameter $3"
+	limited 120 in_dom "$1" cell-parameter "$2" "$3" "$4" </dev/null || testbed_lost "while setting $2's parameter $3"
 }
 
 # measure_attach FILE: attach the disks of the application domain that FILE (of plan_disks) wants and
@@ -146,8 +146,8 @@ measure_prepare() {
 		[[ -z $path ]] || MEASURE_QUEUES[$disk]=$queues
 	done <"$dir/disks"
 	note "preparing the domains (the RAM disk is filled with random data once a boot)"
-	in_dom storage cell-prepare storage </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
-	in_dom app cell-prepare app </dev/null >"$dir/app.facts" || testbed_lost "while preparing the application domain"
+	limited 120 in_dom storage cell-prepare storage </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
+	limited 120 in_dom app cell-prepare app </dev/null >"$dir/app.facts" || testbed_lost "while preparing the application domain"
 	MEASURE_BOOT=$(cat -- "$dir/storage.facts" "$dir/app.facts" | awk '$1 == "boot"' | text_key)
 	MEASURE_LABEL=$(testbed_label)
 	app=$(awk '$1 == "domid" { print $2 }' "$dir/app.facts")
@@ -175,7 +175,7 @@ measure_warm() {
 		polled=$poll
 		[[ $pair == iddr ]] || polled=
 		# shellcheck disable=SC2086 # nothing where there is no poll
-		in_dom app cell-warm "$bs" "$qd" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
+		limited 120 in_dom app cell-warm "$bs" "$qd" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
 	done 6<"$2"
 }
 
@@ -211,30 +211,37 @@ measure_cleanup() {
 	done
 	MEASURE_PIDS=()
 	for side in back front; do
-		limited 10 modes_set "$side" - 2>/dev/null || true
+		MODES_LIMIT=10 modes_set "$side" - 2>/dev/null || true
 	done
 }
 
-# limited SECONDS COMMAND...: run COMMAND with our standard input; status 124 after SECONDS.
+# limited SECONDS COMMAND...: run COMMAND with our standard input; status 124 after SECONDS. (Not with wait -n: one
+# that has ended before it is called is not always seen.)
 limited() {
-	local limit=$1 pid clock first rc=0
+	local limit=$1 pid clock began rc=0
 	shift
+	began=$(now_ms)
 	# Process groups of their own, so that a kill reaches all that they started.
 	set -m
 	"$@" <&0 &
 	pid=$!
-	sleep "$limit" &
+	{
+		sleep "$limit"
+		kill -- "-$pid"
+		sleep "${LIMITED_GRACE:-5}"
+		kill -KILL -- "-$pid"
+	} </dev/null >/dev/null 2>&1 &
 	clock=$!
 	set +m
 	MEASURE_PIDS+=("$pid" "$clock")
-	wait -n -p first "$pid" "$clock" || rc=$?
-	if [[ $first == "$clock" ]]; then
-		kill -- "-$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || rc=$?
+	# Not TERM: before it has begun its program a child of a shell with a trap for it loses it.
+	kill -KILL -- "-$clock" 2>/dev/null || true
+	wait "$clock" 2>/dev/null || true
+	if ((rc != 0 && $(now_ms) - began >= limit * 1000)); then
+		# What has outlived the command.
+		kill -KILL -- "-$pid" 2>/dev/null || true
 		rc=124
-	else
-		kill -- "-$clock" 2>/dev/null || true
-		wait "$clock" 2>/dev/null || true
 	fi
 	unset 'MEASURE_PIDS[-1]' 'MEASURE_PIDS[-1]'
 	return "$rc"
@@ -270,13 +277,13 @@ modes_known() {
 	done
 }
 
-# modes_set front|back DISK [MODE]: set modes as modes_words explains.
+# modes_set front|back DISK [MODE]: set modes as modes_words explains, within two minutes (MODES_LIMIT: seconds).
 modes_set() {
 	local dom=app WORDS
 	[[ $1 == front ]] || dom=storage
 	modes_words "$@"
 	((${#WORDS[@]})) || return 0
-	in_dom "$dom" cell-mode "$1" "${WORDS[@]}" </dev/null || return
+	limited "${MODES_LIMIT:-120}" in_dom "$dom" cell-mode "$1" "${WORDS[@]}" </dev/null || return
 	modes_known "$1" "${WORDS[@]}"
 }
 

@@ -48,6 +48,8 @@ cmd_compare() {
 	done
 	[[ ${#names[@]} == 2 && -n ${names[0]} && -n ${names[1]} ]] ||
 		usage_error "compare: two modes are needed, as in 'compare event spin'"
+	[[ $(mode_name "${names[0]}") != "$(mode_name "${names[1]}")" ]] ||
+		usage_error "compare: '${names[0]}' and '${names[1]}' are the same mode twice"
 	dir=$(run_dir "$exp" "$run")
 	[[ -s $dir/cells.tsv ]] || die "$dir has no tables; run 'harness/iddr derive'"
 	have=$(modes_in "$dir/cells.tsv")

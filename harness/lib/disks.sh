@@ -18,12 +18,14 @@ disk_attach() {
 	*) usage_error "disk script '$script' is not known; use block-iddr, block-stock, block-iddr-front or block-iddr-back" ;;
 	esac
 	testbed_exec storage test -b "$target" </dev/null || {
+		(($? != 125)) || return 125
 		printf "iddr: error: the storage domain has no block device %s; 'harness/iddr exec storage lsblk' lists them\n" "$target" >&2
 		return 1
 	}
 	testbed_exec dom0 xl block-attach "$(domain_name "$front")" \
 		"format=raw,vdev=$vdev,access=rw,backend=$(domain_name storage),backendtype=phy,script=$script,target=$target" \
 		</dev/null >&2 || {
+		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not attach %s to %s as %s; see the dmesg of both domains\n' \
 			"$target" "$front" "$vdev" >&2
 		return 1
@@ -36,6 +38,7 @@ disk_attach() {
 			sleep 0.05
 		done
 		exit 1' wait "$there" </dev/null || {
+		(($? != 125)) || return 125
 		printf 'iddr: error: waited 10 s for %s to appear in %s; see %s and %s\n' \
 			"$there" "$front" "$(domain_log "$front")" "$(domain_log storage)" >&2
 		return 1
@@ -47,6 +50,7 @@ disk_detach() {
 	local -a args=("$(domain_name "$1")" "$2")
 	[[ ${3:-} != --force ]] || args+=(--force)
 	testbed_exec dom0 xl block-detach "${args[@]}" </dev/null >&2 || {
+		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2
 		return 1
 	}
@@ -69,6 +73,7 @@ cmd_attach() {
 # help: detach VDEV [--force] -- detach a disk from app
 cmd_detach() {
 	(($# == 1 || $# == 2)) || usage_error "detach needs VDEV"
+	[[ -z ${2:-} || $2 == --force ]] || usage_error "detach: unknown option '$2'; usage: detach VDEV [--force]"
 	disk_vdev_number "$1" >/dev/null
 	disk_detach app "$@"
 }

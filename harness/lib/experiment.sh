@@ -5,6 +5,7 @@
 #
 #	results/EXPERIMENT/RUN/manifest.json    what was measured, with what, where
 #	results/EXPERIMENT/RUN/experiment       the experiment file
+#	results/EXPERIMENT/RUN/keys             of the cells that its tables are made from
 #	results/EXPERIMENT/RUN/cells/HASH/      raw data of a cell, never written to again
 #	results/EXPERIMENT/RUN/*.tsv            tables, a pure function of the raw data
 
@@ -91,9 +92,17 @@ cell_rows() {
 
 # derive_run DIR: make the tables of a run from its raw data.
 derive_run() {
-	local dir=$1 list=() tab=$'\t'
+	local dir=$1 list=() n tab=$'\t'
 	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
 	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
+	# Those of another environment, which a named run may have, do not mix with these.
+	if [[ -s $dir/keys ]]; then
+		mapfile -t list < <(jq -r '[.key, (input_filename | rtrimstr("/cell.json"))] | @tsv' -- "${list[@]/%//cell.json}" |
+			awk -F '\t' 'NR == FNR { wanted[$1]; next } $1 in wanted { print $2 }' "$dir/keys" - | sort)
+		n=$(($(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' | wc -l) - ${#list[@]}))
+		((n == 0)) || note "$n cells of $dir were measured in another environment, or by another plan, and are not used"
+		((${#list[@]})) || die "no cell of $dir belongs to its present plan; run the experiment again"
+	fi
 	cell_rows "${list[@]}" >"$dir/cells.tsv.tmp"
 	{
 		sed -n 1p "$dir/cells.tsv.tmp"
@@ -127,6 +136,7 @@ run_dir() {
 	elif [[ -d $RESULTS/$1/$2 ]]; then
 		printf '%s\n' "$RESULTS/$1/$2"
 	elif [[ -d $2 ]]; then
+		[[ -s $2/cells.tsv || -d $2/cells ]] || usage_error "the directory $2 is no run: it has neither cells.tsv nor cells"
 		(cd -- "$2" && pwd -P)
 	else
 		usage_error "there is no run '$2' of '$1' in $RESULTS/$1"
@@ -135,12 +145,20 @@ run_dir() {
 
 # help: derive [--exp NAME] [RUN] -- make the tables of a run anew from its raw data
 cmd_derive() {
-	local exp=${EXP:-quick} run=${RUN:-} dir
+	local exp=${EXP:-quick} run=${RUN:-} given='' dir
 	while (($#)); do
 		case $1 in
-		--exp) exp=${2:?} && shift 2 ;;
+		--exp)
+			(($# > 1)) || usage_error "derive: --exp wants a name"
+			exp=$2
+			shift 2
+			;;
 		-*) usage_error "derive: unknown option '$1'; usage: derive [--exp NAME] [RUN]" ;;
-		*) run=$1 && shift ;;
+		*)
+			[[ -z $given ]] || usage_error "derive: one run at a time, not '$given' and '$1'"
+			run=$1 given=$1
+			shift
+			;;
 		esac
 	done
 	dir=$(run_dir "$exp" "$run")
@@ -261,7 +279,7 @@ experiment_usage() {
 
 # help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} plan_only="" file work envkey dir total runtime engine
+	local name=${EXP:-} run=${RUN:-} given="" plan_only="" file work envkey dir total runtime engine
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -275,7 +293,11 @@ cmd_experiment() {
 			run=$2 && shift 2
 			;;
 		-*) experiment_usage "unknown option '$1'" ;;
-		*) name=$1 && shift ;;
+		*)
+			[[ -z $given ]] || experiment_usage "one experiment at a time, not '$given' and '$1'"
+			name=$1 given=$1
+			shift
+			;;
 		esac
 	done
 	[[ -n $name ]] || experiment_usage "which experiment?"
@@ -316,6 +338,7 @@ cmd_experiment() {
 	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
 	engine=$(awk -F '\t' '$1 == "engine" { print $2 }' "$work/normal")
 	plan_keys "$envkey" "$runtime $engine" <"$work/plan" >"$work/keyed"
+	cut -f 1 "$work/keyed" | sort -u >"$dir/keys"
 	cells_finished "$dir" >"$work/done"
 	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
 	total=$(wc -l <"$work/plan")

@@ -41,7 +41,7 @@ figures_draw() {
 
 # help: figures [--exp NAME] [RUN] -- draw the figures of a run again from its tables, without measuring
 cmd_figures() {
-	local exp=${EXP:-quick} run=${RUN:-} dir
+	local exp=${EXP:-quick} run=${RUN:-} given='' dir
 	while (($#)); do
 		case $1 in
 		--exp)
@@ -50,7 +50,11 @@ cmd_figures() {
 			shift 2
 			;;
 		-*) usage_error "figures: unknown option '$1'; usage: figures [--exp NAME] [RUN]" ;;
-		*) run=$1 && shift ;;
+		*)
+			[[ -z $given ]] || usage_error "figures: one run at a time, not '$given' and '$1'"
+			run=$1 given=$1
+			shift
+			;;
 		esac
 	done
 	dir=$(run_dir "$exp" "$run")

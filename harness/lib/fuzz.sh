@@ -115,7 +115,7 @@ fuzz_keep() {
 
 # help: fuzz [--seconds N] [--out DIR] [--keep] -- fuzz the pure code; --out writes DIR/summary.tsv
 cmd_fuzz() {
-	local seconds=600 summary='' keep='' modules=$IDDR_TOP/modules out=$IDDR_BUILD/fuzz
+	local target seconds=600 summary='' keep='' modules=$IDDR_TOP/modules out=$IDDR_BUILD/fuzz
 	local -a targets=("${FUZZ_TARGETS[@]}")
 	while (($#)); do
 		case $1 in
@@ -129,6 +129,9 @@ cmd_fuzz() {
 		*) usage_error "fuzz takes --seconds N (0: replay the corpus only), --out DIR and --keep" ;;
 		esac
 		shift
+	done
+	for target in "${targets[@]}"; do
+		[[ " ${FUZZ_TARGETS[*]} " == *" $target "* ]] || usage_error "fuzz: there is no target '$target'; there are: ${FUZZ_TARGETS[*]}"
 	done
 	[[ $seconds =~ ^(0|[1-9][0-9]{0,6})$ ]] || usage_error "--seconds takes a whole number of seconds"
 	sysroot_make

@@ -5,15 +5,14 @@
 load lib
 
 setup_file() {
+	open_sessions
 	attach "$DISK" /dev/ram0
+	forget_kernel_logs
 }
 
 teardown_file() {
 	detach "$DISK"
-}
-
-setup() {
-	forget_kernel_logs
+	close_sessions
 }
 
 teardown() {
@@ -37,10 +36,8 @@ teardown() {
 }
 
 @test "reads and writes at every size and alignment arrive (512 B, 4 KiB, 44 KiB, 64 KiB, 1 MiB)" {
-	local bs
-	for bs in 512 4k 45056 64k 1m; do
-		verify_load --bs="$bs" --size=2m --iodepth=8
-	done
+	verify_loads "--bs=512 --size=512k --iodepth=8" "--bs=4k --size=2m --iodepth=8" "--bs=45056 --size=2m --iodepth=8" \
+		"--bs=64k --size=2m --iodepth=8" "--bs=1m --size=2m --iodepth=8"
 }
 
 @test "the end of the disk can be read and written, and not what lies beyond" {
@@ -101,4 +98,31 @@ teardown() {
 	((a[0] - b[0] == 150 && a[1] - b[1] == 150))
 	((a[2] - b[2] == 150 * 4096))
 	((a[3] - b[3] == 150 && a[4] - b[4] == 150))
+}
+
+@test "each file in sysfs is in modules/ABI.md, and each of that is in sysfs" {
+	local documented dir side
+	documented=$(awk '
+		/^\tWhat:/ {
+			n = split($0, word, /[ \t,]+/)
+			for (i = 1; i <= n; i++)
+				if (sub(/^\.\.\.\/iddr\//, "", word[i]) && word[i] !~ /<counter>$/)
+					print word[i]
+		}
+		/^\| counter / { table = 1 }
+		!/^\|/ { table = 0 }
+		table && /^\| `/ {
+			split($0, cell, "|")
+			gsub(/[`,]/, " ", cell[2])
+			n = split(cell[2], word, " ")
+			for (i = 1; i <= n; i++)
+				print "queue<N>/" word[i]
+		}' "$IDDR_TOP/modules/ABI.md" | sort)
+	(($(wc -l <<<"$documented") > 20))
+	for side in app storage; do
+		dir=/sys/block/$DISK/iddr
+		[[ $side == app ]] || dir="/sys/bus/xen-backend/devices/vbd-*-$DEVID/iddr"
+		diff <(echo "$documented") \
+			<(script_in "$side" 'cd $1; find . -type f | sed "s|^\./||; s|^queue[0-9]*/|queue<N>/|" | sort -u' "$dir")
+	done
 }

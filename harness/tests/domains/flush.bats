@@ -6,17 +6,16 @@
 load lib
 
 setup_file() {
+	open_sessions
 	null_blk cache_size=8
 	attach "$DISK" /dev/nullb0
+	forget_kernel_logs
 }
 
 teardown_file() {
 	detach "$DISK"
 	no_null_blk
-}
-
-setup() {
-	forget_kernel_logs
+	close_sessions
 }
 
 teardown() {
@@ -60,10 +59,11 @@ device_saw() {
 	[[ $saw =~ ^(WF+){3}$ ]]
 }
 
-@test "flushes go through in every mode" {
-	local f b
-	for f in event spin; do
-		for b in event spin; do
+@test "flushes go through with each end asleep or spinning (full: in every mode)" {
+	local f b modes='event spin'
+	[[ -z ${IDDR_FULL:-} ]] || modes='event spin hybrid adaptive'
+	for f in $modes; do
+		for b in $modes; do
 			set_modes "$f" "$b"
 			[[ $(device_saw 'dd if=/dev/zero of=/dev/$1 bs=4k count=2 oflag=direct conv=fsync status=none') == WWF ]]
 		done

@@ -6,15 +6,20 @@
 load lib
 
 setup_file() {
+	open_sessions
 	if [[ -n ${IDDR_FULL:-} ]]; then
 		export MODES='event spin hybrid adaptive' PATHS='persistent map copy'
 	else
 		export MODES='event spin' PATHS='persistent'
 	fi
+	forget_kernel_logs
+}
+
+teardown_file() {
+	close_sessions
 }
 
 setup() {
-	forget_kernel_logs
 	provoked=
 }
 
@@ -61,10 +66,8 @@ disk_is_there() {
 # the device holds; and a file system survives.
 data_is_right() {
 	local sent held
-	verify_load --bs=512 --size=256k --iodepth=4
-	verify_load --bs=4k --size=2m --iodepth=32
-	verify_load --bs=64k --size=4m --iodepth=8
-	verify_load --bs=1m --size=8m --iodepth=4
+	verify_loads "--bs=512 --size=256k --iodepth=4" "--bs=4k --size=2m --iodepth=32" "--bs=64k --size=4m --iodepth=8" \
+		"--bs=1m --size=8m --iodepth=4"
 	sent=$(app 'head -c 2097152 /dev/urandom >/tmp/data
 		dd if=/tmp/data of=/dev/$1 bs=256k seek=5 oflag=direct status=none; sha256sum </tmp/data' "$DISK")
 	held=$(storage 'dd if=/dev/ram0 bs=256k skip=5 count=8 iflag=direct status=none | sha256sum')
@@ -146,7 +149,7 @@ data_is_right() {
 
 @test "our back end under xen-blkfront: modes change 50 times under verified load" {
 	"$IDDR" attach "$DISK" /dev/ram0 block-iddr-back
-	storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
+	aside storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
 		 for ((i = 0; i < 50; i++)); do
 			for m in $2; do
 				echo "$m" >mode; [[ $(<mode) == "$m" ]]

@@ -16,29 +16,116 @@ DISK=xvdd
 # Its virtual device number: 202 << 8 | disk << 4.
 DEVID=$(((202 << 8) + (3 << 4)))
 
+# What a kernel logs when the emulator is kept waiting.
+NOISE='hrtimer: interrupt took'
+
 # dom DOM COMMAND...: run a command in a domain.
 dom() {
 	"$IDDR" exec "$1" -- "${@:2}"
 }
 
+# aside DOM SCRIPT [ARG...]: run a bash script in a domain beside what the others below do there.
+aside() {
+	dom "$1" bash -euo pipefail -c "$2" "$1" "${@:3}" </dev/null
+}
+
+# open_sessions: a shell in each domain that stays, for the scripts of a file's tests; under
+# emulation, starting one for each step would take longer than many a step. Not
+# for tests during which a domain ends.
+open_sessions() {
+	local d
+	for d in dom0 storage app; do
+		mkfifo "$BATS_FILE_TMPDIR/$d.in" "$BATS_FILE_TMPDIR/$d.out"
+		# Opened for both, so that it does not end when a test does.
+		dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
+		echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
+	done
+}
+
+# close_sessions: end them.
+close_sessions() {
+	local d pid i
+	for d in dom0 storage app; do
+		[[ -s $BATS_FILE_TMPDIR/$d.pid ]] || continue
+		pid=$(<"$BATS_FILE_TMPDIR/$d.pid")
+		echo exit >"$BATS_FILE_TMPDIR/$d.in"
+		for ((i = 0; i < 100; i++)); do
+			kill -0 "$pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		# One that hangs must not keep the next file waiting.
+		kill "$pid" 2>/dev/null || true
+		rm -f -- "$BATS_FILE_TMPDIR/$d".{in,out,pid}
+	done
+}
+
+# in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
+in_session() {
+	local dom=$1 script=$2 line to from mark begun='' rc=125
+	shift 2
+	mark="of script $RANDOM$RANDOM"
+	exec {to}<>"$BATS_FILE_TMPDIR/$dom.in" {from}<>"$BATS_FILE_TMPDIR/$dom.out"
+	printf 'echo "begin %s"\n(set -euo pipefail; set -- %s\n%s\n) </dev/null\necho "end %s $?"\n' \
+		"$mark" "${*@Q}" "$script" "$mark" >&"$to"
+	while IFS= read -r -t 400 -u "$from" line; do
+		# What an earlier test that was cut short has left.
+		if [[ -z $begun ]]; then
+			[[ $line != *"begin $mark" ]] || begun=1
+			continue
+		fi
+		if [[ $line == *"end $mark "* ]]; then
+			# What was before it on its line had no line end.
+			[[ $line == "end $mark "* ]] || printf '%s\n' "${line%"end $mark"*}"
+			rc=${line##* }
+			break
+		fi
+		printf '%s\n' "$line"
+	done
+	exec {to}>&- {from}>&-
+	((rc != 125)) || echo "no answer from the session in $dom"
+	return "$rc"
+}
+
+# script_in DOM SCRIPT [ARG...]: run a bash script in a domain, in its session if the file's tests have one.
+script_in() {
+	if [[ -p $BATS_FILE_TMPDIR/$1.in ]]; then
+		in_session "$@"
+	else
+		aside "$@"
+	fi
+}
+
 # app SCRIPT [ARG...]: run a bash script in the application domain.
 app() {
-	dom app bash -euo pipefail -c "$1" app "${@:2}" </dev/null
+	script_in app "$@"
 }
 
 # storage SCRIPT [ARG...]: run a bash script in the storage domain.
 storage() {
-	dom storage bash -euo pipefail -c "$1" storage "${@:2}" </dev/null
+	script_in storage "$@"
+}
+
+# dom0 SCRIPT [ARG...]: run a bash script in dom0.
+dom0() {
+	script_in dom0 "$@"
+}
+
+# attach_as DISK TARGET r|w: attach through our pair with an access mode.
+attach_as() {
+	dom0 'xl block-attach iddr-app \
+		"format=raw,vdev=$1,access=$3,backend=iddr-storage,backendtype=phy,script=block-iddr,target=$2"' "$@"
+	app 'for ((i = 0; i < 200; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.05; done
+	     echo "no $1 after 10 s"; exit 1' "$1"
 }
 
 # attach DISK TARGET: attach through our pair.
 attach() {
-	"$IDDR" attach "$1" "$2" block-iddr
+	attach_as "$1" "$2" w
 }
 
-# detach DISK: detach if it is there.
+# detach DISK: detach; fails if it is not there.
 detach() {
-	"$IDDR" detach "$1"
+	dom0 'xl block-detach iddr-app "$1"' "$1"
 }
 
 # set_modes FRONT BACK: how the two sides of $DISK wait.
@@ -47,23 +134,32 @@ set_modes() {
 	storage 'echo "$1" >/sys/bus/xen-backend/devices/vbd-*-$2/iddr/mode' "$2" "$DEVID"
 }
 
-# verify_load SECONDS-FREE arguments are fio's: write, read back, compare.
+# verify_load ARGUMENT...: write, read back, compare, as fio's arguments say.
 verify_load() {
-	app 'fio --name=verify --filename=/dev/$1 --ioengine=libaio --direct=1 \
-		--verify=crc32c --verify_fatal=1 --rw=randwrite "${@:2}" >/tmp/fio.out 2>&1 ||
-		{ cat /tmp/fio.out; exit 1; }' "$DISK" "$@"
+	verify_loads "$*"
 }
 
-# kernel_log DOM: warnings and worse since the last look, and forget them.
+# verify_loads ARGUMENTS...: several loads one after the other; starting fio takes longer than some.
+verify_loads() {
+	local load jobs=()
+	for load; do
+		# shellcheck disable=SC2206 # words
+		jobs+=("--name=verify$((${#jobs[@]}))" --stonewall $load)
+	done
+	app 'fio --filename=/dev/$1 --allow_file_create=0 --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 \
+		--rw=randwrite "${@:2}" >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }' "$DISK" "${jobs[@]}"
+}
+
+# kernel_log DOM: warnings and worse since the last look, without the noise, and forget them.
 kernel_log() {
-	dom "$1" sh -c 'dmesg -l emerg,alert,crit,err,warn; dmesg -C' </dev/null
+	script_in "$1" 'dmesg -c -l emerg,alert,crit,err,warn | { grep -Ev -- "$1" || true; }' "$NOISE"
 }
 
-# forget_kernel_logs: what was logged before the test is not its fault.
+# forget_kernel_logs: what was logged before is not the tests' fault.
 forget_kernel_logs() {
 	local d
 	for d in dom0 storage app; do
-		dom "$d" dmesg -C </dev/null
+		script_in "$d" 'dmesg -C'
 	done
 }
 
@@ -106,11 +202,4 @@ null_blk() {
 # no_null_blk: undo null_blk, if there is one.
 no_null_blk() {
 	storage '[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || { rmdir /sys/kernel/config/nullb/nullb0; modprobe -r null_blk; }'
-}
-
-# attach_as DISK TARGET r|w: attach through our pair with an access mode.
-attach_as() {
-	dom dom0 xl block-attach iddr-app \
-		"format=raw,vdev=$1,access=$3,backend=iddr-storage,backendtype=phy,script=block-iddr,target=$2" </dev/null
-	app 'for ((i = 0; i < 200; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.05; done; exit 1' "$1"
 }

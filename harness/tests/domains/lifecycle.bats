@@ -4,10 +4,18 @@
 
 load lib
 
+setup_file() {
+	open_sessions
+	forget_kernel_logs
+}
+
+teardown_file() {
+	close_sessions
+}
+
 OTHER=xvde
 
 setup() {
-	forget_kernel_logs
 	provoked=
 }
 
@@ -52,11 +60,12 @@ disk_gone() {
 	app '[[ ! -e /sys/block/$1 ]]' "$1"
 }
 
-@test "a disk attaches and detaches 20 times while another is under verified load" {
-	local i
+@test "a disk attaches and detaches again and again while another is under verified load" {
+	local i rounds=8
+	[[ -z ${IDDR_FULL:-} ]] || rounds=20
 	attach "$OTHER" /dev/ram0
 	background_load "$OTHER" 100
-	for ((i = 0; i < 20; i++)); do
+	for ((i = 0; i < rounds; i++)); do
 		attach "$DISK" /dev/ram0
 		app 'dd if=/dev/$1 of=/dev/null bs=64k count=4 iflag=direct status=none' "$DISK"
 		detach "$DISK"
@@ -64,7 +73,7 @@ disk_gone() {
 	done
 	load_was_good
 	detach "$OTHER"
-	# Nothing is left of the 20: no thread, no device, no xenstore directory.
+	# Nothing is left of them: no thread, no device, no xenstore directory.
 	[[ $(storage 'ls -d /sys/bus/xen-backend/devices/vbd-* 2>/dev/null | wc -l') == 0 ]]
 	[[ $(storage 'cat /proc/[0-9]*/comm 2>/dev/null | grep -c ^iddrb || true') == 0 ]]
 	[[ $(app 'cat /proc/[0-9]*/comm 2>/dev/null | grep -c ^iddrf || true') == 0 ]]
@@ -122,7 +131,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdd|Buffer I/O error|callbacks suppressed'
+	provoked='I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed'
 	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind
 	     for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$2 ]] || break
@@ -142,7 +151,7 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
-	provoked='I/O error, dev xvdd|Buffer I/O error|callbacks suppressed|back end of xvdd is gone'
+	provoked='I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed|back end of xvdd is gone'
 	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
 	app 'for ((i = 0; i < 100; i++)); do
 		[[ ! -b /dev/$1 ]] || exit 0
@@ -153,11 +162,15 @@ disk_gone() {
 	detach "$DISK"
 }
 
-@test "the back end goes and comes 10 times at once, idle and in every mode; the disk comes back each time" {
-	local i modes=(event spin)
+@test "the back end goes and comes 10 times at once, each end asleep or spinning (full: in every mode); the disk comes back each time" {
+	local i f b rounds=(event/event spin/event event/spin spin/spin event/event spin/event event/spin spin/spin event/spin spin/event)
+	if [[ -n ${IDDR_FULL:-} ]]; then
+		rounds=({event,spin,hybrid,adaptive}/{event,spin,hybrid,adaptive})
+	fi
 	attach "$DISK" /dev/ram0
-	for ((i = 0; i < 10; i++)); do
-		set_modes "${modes[i % 2]}" "${modes[i / 2 % 2]}"
+	for i in "${rounds[@]}"; do
+		f=${i%/*} b=${i#*/}
+		set_modes "$f" "$b"
 		storage 'cd /sys/bus/xen-backend/drivers/iddr_back; d=(vbd-*-$1); echo "$d" >unbind; echo "$d" >bind' "$DEVID"
 		app 'for ((i = 0; i < 150; i++)); do
 			if [[ -e /sys/block/$1/iddr/mode ]] &&
@@ -168,7 +181,7 @@ disk_gone() {
 		     done
 		     exit 1' "$DISK"
 	done
-	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error|callbacks suppressed'
+	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed'
 	verify_load --bs=4k --size=1m --iodepth=8
 	detach "$DISK"
 }

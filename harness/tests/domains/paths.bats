@@ -4,12 +4,21 @@
 
 load lib
 
-setup() {
+setup_file() {
+	open_sessions
 	forget_kernel_logs
 }
 
+teardown_file() {
+	close_sessions
+}
+
 teardown() {
-	detach "$DISK" 2>/dev/null || true
+	# A test that failed may have left it paused.
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || dom dom0 xl unpause iddr-storage </dev/null 2>/dev/null || true
+	if app '[[ -e /sys/block/$1 ]]' "$DISK"; then
+		detach "$DISK" || true
+	fi
 	storage 'echo persistent >/sys/module/iddr_back/parameters/data_path'
 	no_null_blk
 	kernel_logs_clean "${EXPECTED:-}"
@@ -28,11 +37,11 @@ front_end() {
 # all_sizes: verified writes from a sector to more than a request holds, also from memory that is
 # not aligned to pages.
 all_sizes() {
-	local bs
+	local bs loads=()
 	for bs in 512 4k 44k 48k 1m 3m; do
-		verify_load --bs="$bs" --size=6m --number_ios=40 --iodepth=8
+		loads+=("--bs=$bs --size=6m --number_ios=40 --iodepth=8")
 	done
-	verify_load --bs=8k --size=1m --iodepth=8 --iomem_align=512
+	verify_loads "${loads[@]}" "--bs=8k --size=1m --iodepth=8 --iomem_align=512"
 }
 
 @test "persistent: every size, nothing mapped or granted in the steady state" {
@@ -134,13 +143,35 @@ all_sizes() {
 	EXPECTED="back end of $DISK is gone"
 }
 
+# publications SCRIPT: how often the front end tells the back end of something, notified or not, for how many requests.
+publications() {
+	local -a before after
+	local now='cd /sys/block/$1/iddr/queue0; echo "$(<requests) $(($(<notify_sent) + $(<notify_suppressed)))"'
+	read -ra before <<<"$(app "$now" "$DISK")"
+	app "$1" "$DISK"
+	read -ra after <<<"$(app "$now" "$DISK")"
+	printf '%s %s\n' "$((after[1] - before[1]))" "$((after[0] - before[0]))"
+}
+
+@test "requests that are submitted together are published together" {
+	local n requests load='fio --name=batch --filename=/dev/$1 --allow_file_create=0 --ioengine=io_uring --direct=1 --rw=randread \
+		--bs=4k --size=16m --number_ios=320 --iodepth=16 --output=/tmp/fio.out'
+	attach "$DISK" /dev/ram0
+	read -r n requests <<<"$(publications "$load --iodepth_batch_submit=1 --iodepth_batch_complete_min=1")"
+	echo "one by one: $n for $requests"
+	((requests >= 320 && n * 10 >= requests * 9))
+	read -r n requests <<<"$(publications "$load --iodepth_batch_submit=16 --iodepth_batch_complete_min=16")"
+	echo "by sixteen: $n for $requests"
+	((requests >= 320 && n * 4 <= requests))
+}
+
 @test "rings of 1 to 16 pages have 32 to 512 slots, which can all be in flight" {
 	local order
 	for order in 0 1 3 4; do
 		front_end ring_page_order="$order"
 		attach "$DISK" /dev/ram0
 		(($(app 'cat /sys/block/$1/iddr/queue0/ring_slots' "$DISK") == 32 << order))
-		verify_load --bs=4k --size=4m --iodepth=$((32 << order))
+		verify_load --bs=4k --size=2m --iodepth=$((32 << order))
 		detach "$DISK"
 	done
 	front_end
@@ -155,21 +186,29 @@ all_sizes() {
 	front_end
 }
 
-@test "module parameters out of range are refused with a message" {
-	local p
-	for p in mode=quick ring_page_order=5 max_segments=10 max_segments=4097 queues=65 poll_queues=65; do
-		app 'rmmod iddr_front
-		     rc=0; insmod /iddr/modules/iddr_front.ko "$1" 2>/dev/null || rc=$?
-		     insmod /iddr/modules/iddr_front.ko
-		     ((rc != 0))' "$p"
+@test "module parameters out of range are refused, each with its line in the log" {
+	local module dom wrong
+	for module in front back; do
+		dom=app
+		wrong=(mode=quick ring_page_order=5 max_segments=10 max_segments=4097 queues=65 poll_queues=65)
+		[[ $module == front ]] || dom=storage wrong=(mode=quick data_path=quick ring_page_order=5 max_segments=10 max_queues=0)
+		run -0 script_in "$dom" 'module=iddr_$1 noise=$2
+			rmmod $module
+			for p in "${@:3}"; do
+				dmesg -C
+				if insmod /iddr/modules/$module.ko "$p" 2>/dev/null; then
+					echo "$p was taken"
+					rmmod $module
+				fi
+				mapfile -t lines < <(dmesg -c -l emerg,alert,crit,err,warn | grep -Ev -- "$noise")
+				wanted="$module: .*(none of|must be)|invalid for parameter"
+				if ((${#lines[@]} != 1)) || [[ ! ${lines[0]} =~ $wanted || ${lines[0]} != *"${p%%=*}"* ]]; then
+					printf "%s has: %s\n" "$p" "${lines[*]}"
+				fi
+			done
+			insmod /iddr/modules/$module.ko' "$module" "$NOISE" "${wrong[@]}"
+		[[ -z $output ]] || { echo "$output"; return 1; }
 	done
-	for p in mode=quick data_path=quick ring_page_order=5 max_segments=10 max_queues=0; do
-		storage 'rmmod iddr_back
-			 rc=0; insmod /iddr/modules/iddr_back.ko "$1" 2>/dev/null || rc=$?
-			 insmod /iddr/modules/iddr_back.ko
-			 ((rc != 0))' "$p"
-	done
-	EXPECTED='iddr_(front|back): .*(none of|must be)|invalid for parameter'
 }
 
 @test "discard reaches the device, whose sectors then read as zeroes" {
@@ -198,8 +237,7 @@ all_sizes() {
 		data_path "$p"
 		attach "$DISK" /dev/nullb0
 		[[ $(app 'cat /sys/block/$1/queue/logical_block_size' "$DISK") == 4096 ]]
-		verify_load --bs=4k --size=1m --iodepth=8
-		verify_load --bs=64k --size=1m --iodepth=8
+		verify_loads "--bs=4k --size=1m --iodepth=8" "--bs=64k --size=1m --iodepth=8"
 		run app 'dd if=/dev/$1 of=/dev/null bs=512 count=1 iflag=direct' "$DISK"
 		((status != 0))
 		detach "$DISK"
@@ -214,34 +252,64 @@ all_sizes() {
 	((status != 0))
 }
 
-@test "a device that grows or shrinks does so for the application, with I/O running" {
+# size_becomes SECTORS: the application's disk has that size, soon.
+size_becomes() {
+	app 'for ((i = 0; i < 200; i++)); do
+		[[ $(</sys/block/$1/size) != "$2" ]] || exit 0
+		sleep 0.05
+	     done
+	     echo "$(</sys/block/$1/size) sectors"; exit 1' "$DISK" "$1"
+}
+
+@test "a device that grows or shrinks does so for the application, under verified load" {
 	storage 'truncate -s 8M /tmp/img && losetup /dev/loop3 /tmp/img'
 	attach "$DISK" /dev/loop3
 	[[ $(app 'cat /sys/block/$1/size' "$DISK") == 16384 ]]
+	app 'rm -f /tmp/stop /tmp/load /tmp/rounds
+	     (n=0
+	      until [[ -e /tmp/stop ]]; do
+		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
+			--size=1m --iodepth=8 --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
+			{ echo failed >/tmp/load; exit 0; }
+		echo $((n += 1)) >/tmp/rounds
+	      done
+	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &' "$DISK"
+	# No request but the load's tells.
 	storage 'truncate -s 16M /tmp/img && losetup -c /dev/loop3'
-	# The next request tells.
-	app 'dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none
-	     for ((i = 0; i < 100; i++)); do [[ $(</sys/block/$1/size) != 32768 ]] || break; sleep 0.05; done
-	     [[ $(</sys/block/$1/size) == 32768 ]]
-	     dd if=/dev/zero of=/dev/$1 bs=1M seek=15 count=1 oflag=direct status=none' "$DISK"
+	size_becomes 32768
+	app 'dd if=/dev/zero of=/dev/$1 bs=1M seek=15 count=1 oflag=direct status=none' "$DISK"
 	storage 'truncate -s 4M /tmp/img && losetup -c /dev/loop3'
-	app 'dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none
-	     for ((i = 0; i < 100; i++)); do [[ $(</sys/block/$1/size) != 8192 ]] || break; sleep 0.05; done
-	     [[ $(</sys/block/$1/size) == 8192 ]]' "$DISK"
+	size_becomes 8192
+	app 'rounds=$(cat /tmp/rounds 2>/dev/null || echo 0)
+	     # It goes on, on the disk as it is now.
+	     for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		(($(cat /tmp/rounds 2>/dev/null || echo 0) < rounds + 2)) || break
+		sleep 0.1
+	     done
+	     touch /tmp/stop
+	     for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		sleep 0.1
+	     done
+	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'
 	detach "$DISK"
 	storage 'losetup -d /dev/loop3; rm /tmp/img'
 }
 
 @test "requests that a paused back end leaves unanswered wait, are counted, and complete" {
+	EXPECTED='not answered for 1 s'
 	attach "$DISK" /dev/ram0
-	app 'echo 1000 >/sys/block/$1/queue/io_timeout' "$DISK"
-	dom dom0 xl pause iddr-storage </dev/null
-	app '(dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none; echo $? >/tmp/dd.rc) </dev/null >/dev/null 2>&1 &' "$DISK"
-	sleep 4
-	dom dom0 xl unpause iddr-storage </dev/null
+	app 'echo 1000 >/sys/block/$1/queue/io_timeout; rm -f /tmp/dd.rc' "$DISK"
+	dom0 'xl pause iddr-storage'
+	app '(rc=0; dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none || rc=$?; echo $rc >/tmp/dd.rc) </dev/null >/dev/null 2>&1 &
+	     for ((i = 0; i < 600; i++)); do
+		(($(</sys/block/$1/iddr/queue0/timeouts) == 0)) || exit 0
+		sleep 0.1
+	     done
+	     echo "no timeout is counted"; exit 1' "$DISK"
+	dom0 'xl unpause iddr-storage'
 	app 'for ((i = 0; i < 200; i++)); do [[ ! -s /tmp/dd.rc ]] || break; sleep 0.05; done
 	     [[ $(</tmp/dd.rc) == 0 ]]'
-	(($(counter front timeouts 0) >= 1))
 	run -0 app 'dmesg | grep -c "not answered for 1 s"'
-	EXPECTED='not answered for 1 s'
 }

@@ -5,22 +5,21 @@
 load lib
 
 setup_file() {
+	open_sessions
 	attach "$DISK" /dev/ram0
+	forget_kernel_logs
 }
 
 teardown_file() {
 	detach "$DISK"
-}
-
-setup() {
-	forget_kernel_logs
+	close_sessions
 }
 
 teardown() {
-	set_modes event event
-	budget budget_us 200 front back
-	budget budget_min_us 0 front back
-	budget budget_max_us 1000 front back
+	local as_it_was='cd /sys/block/$1/iddr 2>/dev/null || cd /sys/bus/xen-backend/devices/vbd-*-$2/iddr
+		echo event >mode; echo 200 >budget_us; echo 0 >budget_min_us; echo 1000 >budget_max_us'
+	app "$as_it_was" "$DISK" "$DEVID"
+	storage "$as_it_was" "$DISK" "$DEVID"
 	kernel_logs_clean
 }
 
@@ -53,8 +52,7 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	local m
 	for m in hybrid adaptive; do
 		set_modes "$m" "$m"
-		verify_load --bs=4k --size=2m --iodepth=8
-		verify_load --bs=128k --size=4m --iodepth=4
+		verify_loads "--bs=4k --size=2m --iodepth=8" "--bs=128k --size=4m --iodepth=4"
 	done
 }
 
@@ -64,7 +62,8 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	app "$BUSY_LOAD" "$DISK"
 	(($(growth front notify_sent "$BUSY_LOAD") <= 1))
 	(($(growth back notify_sent "$BUSY_LOAD") <= 1))
-	(($(growth back sleeps "$BUSY_LOAD") == 0))
+	# On a machine that is kept busy a gap may be longer than that.
+	(($(growth back sleeps "$BUSY_LOAD") <= 2))
 	(($(growth back spin_hits "$BUSY_LOAD") > 0))
 }
 
@@ -83,15 +82,23 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 }
 
 @test "an idle disk in hybrid or adaptive spins no more" {
-	local m a b
+	local now='cd /sys/block/$1/iddr/queue0 2>/dev/null || cd /sys/bus/xen-backend/devices/vbd-*-$2/iddr/queue0
+		read -r up _ </proc/uptime
+		echo "$(<spin_iterations) $(<thread_cpu_ns) ${up/./}"'
+	local m side
+	local -a before after
 	for m in hybrid adaptive; do
 		set_modes "$m" "$m"
 		app "$BUSY_LOAD" "$DISK"
 		sleep 1
-		a="$(counter front spin_iterations 0) $(counter back spin_iterations 0)"
+		read -ra before <<<"$(app "$now" "$DISK" "$DEVID") $(storage "$now" "$DISK" "$DEVID")"
 		sleep 2
-		b="$(counter front spin_iterations 0) $(counter back spin_iterations 0)"
-		[[ $a == "$b" ]]
+		read -ra after <<<"$(app "$now" "$DISK" "$DEVID") $(storage "$now" "$DISK" "$DEVID")"
+		for side in 0 3; do
+			((after[side] == before[side]))
+			# Below 1 % of its vCPU; up is in hundredths of a second.
+			(((after[side + 1] - before[side + 1]) * 100 < (after[side + 2] - before[side + 2]) * 10000000))
+		done
 	done
 }
 
@@ -108,17 +115,18 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 
 @test "adaptive learns to spin where gaps are short, and not where they are long" {
 	set_modes event adaptive
-	budget budget_max_us 5000 back
+	# No gap of the busy load is longer than this, however slow the machine.
+	budget budget_max_us 100000 back
 	app "$BUSY_LOAD" "$DISK"
 	local ns
 	ns=$(counter back budget_ns 0)
 	((ns > 0))
 	(($(growth back notify_received "$BUSY_LOAD") < 150))
-	# No gap of 0.2 s is worth a spin of 5 ms at the most. What the short ones have
-	# earned, two of those, pays for the first spins in vain.
-	for _ in 1 2 3 4; do
-		app "$PAUSED_LOAD" "$DISK"
-	done
+	# No gap of 0.2 s is worth a spin of what it has learnt. Of what the short ones have earned
+	# the bound leaves two such spins, which pay for the first in vain.
+	ns=$(counter back budget_ns 0)
+	budget budget_max_us "$((ns / 1000 + 1))" back
+	app "$PAUSED_LOAD" "$DISK"
 	(($(counter back budget_ns 0) <= ns / 2))
 }
 
@@ -200,7 +208,7 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	((spin == event))
 }
 
-@test "tracepoints show a request's way: request, notify, upcall, response, arm, sleep, wake" {
+@test "tracepoints show a request's way: request, notify, upcall, response, arm, sleep, wake; and a spin that was worth it" {
 	set_modes event event
 	storage 'cd /sys/kernel/tracing; echo >trace; echo 1 >events/iddr/enable; echo 1 >tracing_on'
 	app 'cd /sys/kernel/tracing; echo >trace; echo 1 >events/iddr/enable; echo 1 >tracing_on
@@ -215,4 +223,12 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 		grep -q "iddr_$e: vbd-" trace || { echo "no iddr_$e in storage"; cat trace; exit 1; }
 	     done
 	     (($(grep -c "iddr_request: .* back .*bytes=4096" trace) == 3))'
+	set_modes spin event
+	app 'cd /sys/kernel/tracing; echo >trace; echo 1 >events/iddr/iddr_spin_hit/enable
+	     before=$(</sys/block/$1/iddr/queue0/spin_hits)
+	     dd if=/dev/$1 of=/dev/null bs=4k count=20 iflag=direct status=none
+	     echo 0 >events/iddr/iddr_spin_hit/enable
+	     n=$(grep -c "iddr_spin_hit: vbd-$2 front queue=0 " trace || true)
+	     # As many as were counted, but for what came while it was turned on and off.
+	     ((n > 0 && n >= $(</sys/block/$1/iddr/queue0/spin_hits) - before - 2)) || { cat trace; exit 1; }' "$DISK" "$DEVID"
 }

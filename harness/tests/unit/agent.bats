@@ -100,15 +100,17 @@ gone() {
 }
 
 @test "a caller that is killed takes its command along" {
-	"$AGENT" call --unix "$SOCK" -- sh -c 'sleep 98765 & sleep 98765' </dev/null 3>&- &
-	local caller=$! i
-	for ((i = 0; i < 50; i++)); do
-		if pgrep -f 'sleep 98765' >/dev/null; then break; fi
+	# A number of its own, lest another run of this test has the same.
+	local seconds=1000$BASHPID caller i
+	"$AGENT" call --unix "$SOCK" -- sh -c "sleep $seconds & sleep $seconds" </dev/null 3>&- &
+	caller=$!
+	for ((i = 0; i < 100; i++)); do
+		if pgrep -fx "sleep $seconds" >/dev/null; then break; fi
 		sleep 0.1
 	done
-	((i < 50))
+	((i < 100))
 	kill -KILL "$caller"
-	gone '^sleep 98765'
+	gone "^sleep $seconds"
 }
 
 @test "a command in the background does not hold the caller" {
@@ -146,7 +148,12 @@ gone() {
 }
 
 @test "an agent that dies in a call is 125 and says so" {
-	(sleep 0.5; pkill -KILL -P "$SERVER") 3>&- &
+	# Not before it is in the call.
+	(for ((i = 0; i < 200; i++)); do
+		! pgrep -P "$(pgrep -P "$SERVER" | head -n 1)" >/dev/null 2>&1 || break
+		sleep 0.05
+	 done
+	 pkill -KILL -P "$SERVER") 3>&- &
 	run -125 call sleep 20 </dev/null
 	[[ $output == *"broke"* ]]
 }

@@ -4,6 +4,7 @@
 # From raw data to rows: what makes a cell unusable.
 
 load helper
+bats_require_minimum_version 1.5.0
 
 setup() {
 	pipeline_setup
@@ -109,4 +110,17 @@ verdict() {
 	run "$IDDR" run-workload "$BATS_TEST_TMPDIR/iddr" --modes spinn
 	[ "$status" -eq 2 ]
 	[[ $output == *"unknown mode 'spinn'"* ]]
+}
+
+@test "a limited command passes on input, output and status; what it started ends with it, and so does the clock, at once" {
+	run -0 bash -c '
+		. "$1/harness/lib/common.sh"; . "$1/harness/lib/cells.sh"
+		defer true
+		for ((i = 0; i < 100; i++)); do limited 31 true; done
+		[[ $(echo in | limited 31 cat) == in ]]
+		rc=0; limited 31 bash -c "exit 7" || rc=$?; ((rc == 7))
+		# One that does not care for TERM, and its child.
+		rc=0; LIMITED_GRACE=0.2 limited 1 bash -c "trap : TERM; sleep 31.41592 & while :; do wait; done" || rc=$?; ((rc == 124))
+		((${#MEASURE_PIDS[@]} == 0))
+		run=$(pgrep -fx "sleep 31(\.41592)?" || true); [[ -z $run ]] || { echo "still there: $run"; exit 1; }' - "$TOP"
 }

@@ -53,10 +53,13 @@ lib() {
 	run -4 lib 'f() { return 4; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
 	run -1 lib 'f() { false; echo went on; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
 	[[ -z $output ]]
-	local a b
-	lib 'f() { echo in; sleep 1; echo out; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock" >"$BATS_TEST_TMPDIR/order" &
+	local a b i
+	lib 'f() { echo in; sleep 1; echo out; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock" >>"$BATS_TEST_TMPDIR/order" &
 	a=$!
-	sleep 0.4
+	for ((i = 0; i < 200; i++)); do
+		[[ ! -s $BATS_TEST_TMPDIR/order ]] || break
+		sleep 0.05
+	done
 	lib 'f() { echo in; echo out; }; with_lock "$1" f' "$BATS_TEST_TMPDIR/lock" >>"$BATS_TEST_TMPDIR/order" 2>/dev/null &
 	b=$!
 	wait "$a" "$b"
@@ -83,11 +86,30 @@ lib() {
 	[[ $output == *dom7* ]]
 	run -2 "$TOP/harness/iddr" attach sda /dev/ram0
 	run -2 "$TOP/harness/iddr" attach xvda /dev/ram0 block-odd
+	run -2 "$TOP/harness/iddr" detach xvda --frce
+	[[ $output == *"unknown option '--frce'"* ]]
+	run -2 "$TOP/harness/iddr" fuzz --target nosuch
+	[[ $output == *"no target 'nosuch'; there are: parse ring check wait" ]]
+}
+
+@test "each verb says what it does, and does nothing, when asked with --help" {
+	local verb verbs
+	verbs=$("$TOP/harness/iddr" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | sort -u)
+	(($(wc -l <<<"$verbs") > 15))
+	for verb in $verbs; do
+		run -0 "$TOP/harness/iddr" "$verb" --help
+		[[ $output == "  $verb "* ]]
+	done
 }
 
 @test "without a testbed exec is 125 and says how to get one" {
 	run -125 "$TOP/harness/iddr" exec app true
 	[[ $output == *'harness/iddr up'* ]]
+	for verb in "attach xvda /dev/ram0" "detach xvda"; do
+		# shellcheck disable=SC2086 # words
+		run -125 "$TOP/harness/iddr" $verb
+		[[ $output == *'harness/iddr up'* && ${#lines[@]} == 1 ]]
+	done
 	run -1 "$TOP/harness/iddr" status
 	[[ $output == *'harness/iddr up'* ]]
 	run -0 "$TOP/harness/iddr" down

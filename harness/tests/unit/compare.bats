@@ -56,6 +56,12 @@ setup() {
 	[ "$status" -eq 2 ]
 	run "$IDDR" compare event
 	[ "$status" -eq 2 ]
+	run "$IDDR" compare event event/event
+	[ "$status" -eq 2 ]
+	[[ $output == *"the same mode twice"* ]]
+	run "$IDDR" compare event spin --run "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 2 ]
+	[[ $output == *"is no run"* ]]
 	run "$IDDR" compare event spin --exp nothing
 	[ "$status" -eq 1 ]
 	[[ $output == *"run 'make experiment EXP=nothing'"* ]]

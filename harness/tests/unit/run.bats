@@ -91,6 +91,22 @@ setup() { pipeline_setup; }
 	[ "$status" -eq 2 ]
 }
 
+@test "a named run gone on with in another environment: its tables are of the new cells alone, the old ones stay" {
+	"$IDDR" experiment tiny --run mine
+	# The old boot sorts first, which decides where both have as many cells.
+	STUB_KERNEL=6.2.0 STUB_BOOT=two run "$IDDR" experiment tiny --run mine
+	[ "$status" -eq 0 ]
+	[[ $output == *"16 of 16 cells to measure"* ]]
+	[[ $output == *"16 cells of $RESULTS/tiny/mine were measured in another environment"* ]]
+	[ "$(find "$RESULTS/tiny/mine/cells" -mindepth 1 -maxdepth 1 | wc -l)" -eq 32 ]
+	run awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { print $c["boot"], $c["status"] }' "$RESULTS/tiny/mine/cells.tsv"
+	[ "${#lines[@]}" -eq 16 ]
+	[ "$(sort -u <<<"$output" | wc -l)" -eq 1 ]
+	boot=${lines[0]% *}
+	[ "$(jq -r 'select(.boot == $b) | .boot' --arg b "$boot" "$RESULTS"/tiny/mine/cells/*/cell.json | wc -l)" -eq 16 ]
+	[ "$(jq -r '.sessions[-1].boot' "$RESULTS/tiny/mine/manifest.json")" = "$boot" ]
+}
+
 @test "a cell whose requests do not add up is not used, is reported, and is measured again" {
 	STUB_LOSE=spin/spin run "$IDDR" experiment tiny
 	[ "$status" -eq 1 ]
@@ -124,7 +140,11 @@ setup() { pipeline_setup; }
 	n=$(find "$(the_run long)/cells" -mindepth 1 -maxdepth 1 ! -name '*.partial' | wc -l)
 	[ "$n" -ge 4 ]
 	# Nothing of it runs on.
-	run pgrep -f "$STUB"
+	for ((i = 0; i < 50; i++)); do
+		run pgrep -f "$STUB"
+		[ "$status" -eq 0 ] || break
+		sleep 0.1
+	done
 	[ "$status" -ne 0 ]
 }
 
@@ -225,4 +245,14 @@ setup() { pipeline_setup; }
 	[ "$status" -eq 1 ]
 	[[ $output == *"wanted 'xvdd iddr copy 1', but there is 'xvdd iddr map 1'"* ]]
 	[ ! -e "$STUB/ran" ]
+}
+
+@test "two names where one is wanted, and an option without its value, are usage errors" {
+	for args in "experiment tiny tiny" "figures a b" "derive a b" "derive --exp"; do
+		# shellcheck disable=SC2086 # words
+		run "$IDDR" $args
+		[ "$status" -eq 2 ]
+		[[ $output =~ ^iddr:\ error:\ .*(at a time|wants a name) ]]
+	done
+	[ ! -e "$STUB/up" ]
 }

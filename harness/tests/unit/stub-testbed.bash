@@ -11,13 +11,14 @@
 #	STUB_STRAY   requests that an idle disk has
 #	STUB_PATH    data path that disks get whatever was asked for
 #	STUB_BOOT    what makes this boot differ from another
+#	STUB_KERNEL  the version of the kernel
 
 testbed_kind() { echo qemu; }
 testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
 testbed_up() { : >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "6.1.0", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'"}'; }
+testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
 
 # disk_attach app DISK TARGET SCRIPT: a disk with the parameters that the modules have now.

@@ -71,14 +71,18 @@ static void hb_done(struct hb *h, struct hb_map *m)
 		hb_unmap(h, m);
 }
 
-/* Unmap late what an attack has kept. */
+/* Unmap late what an attack, or a death, has kept. Under conn_lock. */
 void hb_release_kept(struct hb *h)
 {
+	struct xenbus_device *xdev = h->died ?: h->xdev;
+
 	while (h->nr_kept)
 		hb_unmap(h, &h->kept[--h->nr_kept]);
 	while (h->nr_old)
-		xenbus_unmap_ring_vfree(h->xdev,
-					h->old_rings[--h->nr_old].sring);
+		xenbus_unmap_ring_vfree(xdev, h->old_rings[--h->nr_old].sring);
+	if (h->died)
+		put_device(&h->died->dev);
+	h->died = NULL;
 }
 
 /*
@@ -419,6 +423,9 @@ static void hb_connect(struct hb *h)
 				  dir : front, order);
 	}
 	h->connected = !err;
+	/* The front end has by now let go of all that was before. */
+	if (h->connected && h->died)
+		hb_release_kept(h);
 	mutex_unlock(&h->conn_lock);
 	if (err) {
 		xenbus_dev_fatal(h->xdev, err, "mapping queue %u", i - 1);
@@ -483,15 +490,25 @@ static void hb_front_changed(struct xenbus_device *xdev,
 	wake_up_all(&h->wq);
 }
 
-/* Unbound it vanishes without closing. */
+/*
+ * Unbound it dies: it does not close, and what it has mapped (data pages only if
+ * an attack has kept some) stays so until it is bound and connected again.
+ */
 static void hb_remove(struct xenbus_device *xdev)
 {
 	struct hb *h = dev_get_drvdata(&xdev->dev);
 
 	mutex_lock(&h->ctl.lock);
 	kthread_stop(h->thread);
-	hb_disarm(h);
+	if (h->nr_rings && !h->stopping) {
+		h->hooks.keep_on_close = true;
+		if (!h->died) {
+			get_device(&xdev->dev);
+			h->died = xdev;
+		}
+	}
 	hb_disconnect(h);
+	hb_disarm(h);
 	h->xdev = NULL;
 	dev_set_drvdata(&xdev->dev, NULL);
 	mutex_unlock(&h->ctl.lock);
@@ -573,7 +590,10 @@ module_init(hb_init);
 
 static void __exit hb_exit(void)
 {
+	hb.stopping = true;
 	xenbus_unregister_driver(&hb_driver);
+	if (hb.died)
+		hb_release_kept(&hb);
 	debugfs_remove(hb.ctl.dir);
 	gnttab_free_pages(ARRAY_SIZE(hb.pages), hb.pages);
 	vfree(hb.disk);

@@ -79,6 +79,8 @@ struct hb {
 	struct task_struct *thread;
 	struct hb_ring old_rings[HB_MAX_QUEUES];	/* kept_on_close */
 	unsigned int nr_old;
+	struct xenbus_device *died;	/* unbound with these mapped; a reference */
+	bool stopping;			/* the module goes */
 	void *disk;
 
 	struct page *pages[HB_MAX_KEPT + 1];

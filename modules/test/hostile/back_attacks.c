@@ -40,6 +40,7 @@ struct hb_attack {
 	const char *key;
 	const char * const *values;
 	unsigned int nr_steps;
+	bool all_steps;			/* whatever max_steps is */
 	u32 must_refuse;		/* a bit for each value */
 };
 
@@ -369,25 +370,27 @@ static void conclude_kept(struct hb *h)
 }
 
 /*
- * Values for keys. Bit N of must_refuse is value N's.
+ * Values for keys, those that must be tried (absent, no number, huge) first.
+ * Bit N of must_refuse is value N's.
  */
 static const char * const sectors_values[] = {
-	"none", "-1", "18446744073709551615", "36028797018963968", NULL, "",
-	"99999999999999999999999", "0", "1",
+	NULL, "none", "99999999999999999999999", "36028797018963968", "-1",
+	"18446744073709551615", "", "0", "1",
 };
 
-#define SECTORS_BAD	GENMASK(5, 0)
+/* The huge one may be taken for a small one. */
+#define SECTORS_BAD	(GENMASK(6, 0) & ~BIT(2))
 
 static const char * const sector_size_values[] = {
-	"0", "3", "2147483648", "8192", "none", NULL, "", "-1", "1", "511",
-	"513", "4294967296",
+	NULL, "none", "4294967296", "3", "0", "2147483648", "8192", "", "-1",
+	"1", "511", "513",
 };
 
 #define SECTOR_SIZE_BAD	GENMASK(11, 0)
 
 static const char * const number_values[] = {
-	"none", "-1", "0", "4294967295", "3", NULL, "", "1", "65536",
-	"2147483648", "99999999999999999999",
+	NULL, "none", "99999999999999999999", "-1", "0", "4294967295", "3", "",
+	"1", "65536", "2147483648",
 };
 
 /*
@@ -470,7 +473,8 @@ static const struct hb_attack hb_attacks[] = {
 
 	{ .name = "states-all", .kind = CONNECTIONS,
 	  .what = "every state out of Connected",
-	  .hooks = { .connected = jump }, .nr_steps = 9 },
+	  .hooks = { .connected = jump }, .nr_steps = 9,
+	  .all_steps = true },
 	KEY("sectors", sectors_values, SECTORS_BAD),
 	KEY("sector-size", sector_size_values, SECTOR_SIZE_BAD),
 	KEY("info", number_values, 0),
@@ -586,7 +590,8 @@ int hb_attack(struct hostile_ctl *ctl, const char *name)
 	hb_disarm(h);
 	h->key = a->key;
 	h->values = a->values;
-	h->nr_steps = min(a->nr_steps, h->max_steps);
+	h->nr_steps = a->all_steps ? a->nr_steps :
+				     min(a->nr_steps, h->max_steps);
 	h->hooks = a->hooks;
 	h->shots = a->shots;
 	h->armed = a;

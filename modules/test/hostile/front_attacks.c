@@ -1727,8 +1727,11 @@ static void hf_execute(struct hf *h, const struct hf_attack *a)
 	case ANSWERED:
 		if (!h->ctl.failed)
 			hf_serves(h);
-		/* What was granted for the attack alone is to come back. */
-		if (h->nr_extra)
+		/* What was granted for the attack alone is to come back; and a
+		 * back end may limit the rate of its complaints by connection:
+		 * each refusal has its own, so that each is to be seen.
+		 */
+		if (a->kind == REFUSED || h->nr_extra)
 			hf_reset(h);
 		break;
 	case SUICIDE:
