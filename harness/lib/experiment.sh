@@ -92,6 +92,10 @@ cell_rows() {
 # derive_run DIR: make the tables of a run from its raw data.
 derive_run() {
 	local dir=$1 list=() tab=$'\t'
+	if native_run "$dir"; then
+		native_derive "$dir"
+		return
+	fi
 	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
 	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
 	cell_rows "${list[@]}" >"$dir/cells.tsv.tmp"
@@ -282,6 +286,10 @@ cmd_experiment() {
 	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
 	file=$(experiment_file "$name")
 	need jq jq
+	if native_experiment_file "$file"; then
+		native_experiment "$file" "$run" "$plan_only"
+		return
+	fi
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"

@@ -463,6 +463,10 @@ int count_pair(const struct config *c, u64 requests)
 	ring_format(region, &l, ops);
 	side_init(&f, c, FRONT, subject, &l, fd, bell);
 	side_init(&b, c, BACK, subject, &l, fd, bell);
+	/* For whoever looks at each access (native-lines.awk). */
+	printf("regions %lx %lx %lx\n", (unsigned long)f.region,
+	       (unsigned long)b.region, (unsigned long)l.bytes);
+	fflush(stdout);
 	if (subject->mode == IDDR_MODE_SPIN && (ops == &blkif_ops ||
 						ops == &split_ops)) {
 		iddr_rx_disarm(&f.rx);
