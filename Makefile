@@ -30,7 +30,7 @@ figures: ## draw the figures of EXP's newest run (or RUN=...) again, without mea
 	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")
 
 claims: ## check CLAIMS.md against the committed tables, or against RUN=... of EXP
-	@$(IDDR) claims $(if $(RUN),--run "$(RUN)")
+	@$(IDDR) claims $(if $(RUN),--exp "$(if $(filter file,$(origin EXP)),native,$(EXP))" --run "$(RUN)")
 
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"

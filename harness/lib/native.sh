@@ -234,8 +234,8 @@ native_figures() {
 		name=$(basename -- "$gp" .gp)
 		[[ $name != native-style ]] || continue
 		for kind in pdf svg png; do
-			gnuplot -e "TABLE = '$dir/summary.tsv'; TESTBED = '$(figure_title process)'; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" \
-				-e "STYLE = '$IDDR_TOP/plots/native-style.gp'" "$gp" 2>"$out/$name.err" || {
+			gnuplot -e "TABLE = '$dir/summary.tsv'; COUNTS = '$dir/counts.tsv'; TESTBED = '$(figure_title process)'; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" \
+				-e "STYLE = '$IDDR_TOP/plots/native-style.gp'; STYLE_BASE = '$IDDR_TOP/plots/style.gp'; EXPERIMENT = '$(basename -- "$out")'" "$gp" 2>"$out/$name.err" || {
 				cat -- "$out/$name.err" >&2
 				die "gnuplot cannot draw $gp from $dir/summary.tsv"
 			}

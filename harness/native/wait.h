@@ -10,6 +10,11 @@
  * something run (alone, it
  * takes clock_yield), so the next look yields again; one that came back at once was
  * in vain, so it waits for twice as many looks to the next.
+ *
+ * Where a yield took longer than a sleep would (limits.max_ns), the CPU is wanted
+ * by somebody who does not let go of it. Then hybrid and adaptive do not spin for
+ * some waits, twice as many each time that it happens again: who wakes up goes
+ * before who has just been running, who yields goes behind. Spin stays honest.
  */
 #ifndef NATIVE_WAIT_H
 #define NATIVE_WAIT_H
@@ -30,6 +35,7 @@ struct waiter {
 	int bell;
 	bool polite;			/* yields */
 	u32 looks, every;		/* since the last yield, to the next */
+	u32 no_spin, penalty, quiet;	/* see waiter_crowded() */
 };
 
 static inline void waiter_init(struct waiter *w, const u32 *mode,
@@ -42,16 +48,43 @@ static inline void waiter_init(struct waiter *w, const u32 *mode,
 	w->bell = bell;
 	w->polite = true;
 	w->every = 1;
+	w->penalty = 1;
 }
 
-/* Nothing there: give way to whoever has work for this CPU. */
-static inline void waiter_relax(struct waiter *w)
+/* Waits without a spin after which it is tried again, at the most. */
+#define CROWDED_WAITS	4096U
+/* So many spins undisturbed halve the next penalty. */
+#define CROWDED_QUIET	64U
+
+/* The CPU was away for longer than a sleep costs. */
+static inline void waiter_crowded(struct waiter *w)
+{
+	w->no_spin = w->penalty;
+	w->quiet = 0;
+	if (w->penalty < CROWDED_WAITS)
+		w->penalty *= 2;
+}
+
+/* A spin ended with an entry, and the CPU was not away. */
+static inline void waiter_undisturbed(struct waiter *w)
+{
+	if (w->penalty > 1 && ++w->quiet == CROWDED_QUIET) {
+		w->quiet = 0;
+		w->penalty /= 2;
+	}
+}
+
+/*
+ * Nothing there: give way to whoever has work for this CPU.
+ * Return: how long the CPU was away, ns.
+ */
+static inline u64 waiter_relax(struct waiter *w)
 {
 	u64 took;
 
 	if (!w->polite || ++w->looks < w->every) {
 		cpu_relax();
-		return;
+		return 0;
 	}
 	w->looks = 0;
 	w->n->yields++;
@@ -62,19 +95,23 @@ static inline void waiter_relax(struct waiter *w)
 		w->every = 1;
 	else if (w->every < YIELD_LOOKS)
 		w->every *= 2;
+	return ticks_to_ns(took);
 }
 
 /* Until @rx shows entries. Return: false: to wait no longer. */
 static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 {
 	u64 idle_since = 0, now = 0, looks = 0, budget, last;
+	bool crowded = false;
 	u32 mode;
 
 	for (;;) {
 		if (iddr_rx_peek(rx)) {
 			if (looks) {
 				w->n->looks += looks;
-				if (idle_since &&
+				if (!crowded)
+					waiter_undisturbed(w);
+				if (idle_since && !crowded &&
 				    READ_ONCE(*w->mode) == IDDR_MODE_ADAPTIVE)
 					iddr_wait_caught(&w->wait, &w->limits,
 							 now - idle_since);
@@ -85,6 +122,10 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 			return false;
 		mode = READ_ONCE(*w->mode);
 		budget = iddr_wait_budget(&w->wait, &w->limits, mode);
+		if (budget != U64_MAX && w->no_spin) {
+			w->no_spin--;
+			budget = 0;
+		}
 		if (budget) {
 			if (budget != U64_MAX) {
 				now = ticks_to_ns(ticks());
@@ -96,7 +137,11 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 				if (iddr_rx_is_armed(rx))
 					iddr_rx_disarm(rx);
 				looks++;
-				waiter_relax(w);
+				if (waiter_relax(w) > w->limits.max_ns &&
+				    budget != U64_MAX) {
+					crowded = true;
+					waiter_crowded(w);
+				}
 				continue;
 			}
 		}
