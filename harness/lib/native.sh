@@ -184,12 +184,12 @@ native_counts() {
 	need valgrind valgrind
 	note "counting instructions and cache lines"
 	mkdir -p -- "$out"
-	for subject in spin split-spin rte64 rte112 virtio; do
+	for subject in spin spin-plain split-spin split-plain rte64 rte112 virtio; do
 		for batch in 1 32; do
 			printf '%s\t%s\t%s\n' "$subject" "$batch" "$(native_instructions "$subject" "$batch")"
 		done
 	done >"$out/instructions.partial"
-	for subject in spin split-spin rte64 rte112 virtio; do
+	for subject in spin spin-plain split-spin split-plain rte64 rte112 virtio; do
 		for batch in 1 32; do
 			printf '%s\t%s\t%s\n' "$subject" "$batch" "$(native_lines "$subject" "$batch")"
 		done

@@ -23,12 +23,32 @@
 #define PAGE		4096UL
 #define PAGES(n)	(((n) + PAGE - 1) & ~(PAGE - 1))
 
+/* @loop(ops, ...) with ops known to the compiler, so that all is inlined. */
+#define DISPATCH(ops, loop, ...) do {					\
+	if ((ops) == &blkif_ops)					\
+		loop(&blkif_ops, __VA_ARGS__);				\
+	else if ((ops) == &blkif_plain_ops)				\
+		loop(&blkif_plain_ops, __VA_ARGS__);			\
+	else if ((ops) == &split_ops)					\
+		loop(&split_ops, __VA_ARGS__);				\
+	else if ((ops) == &split_plain_ops)				\
+		loop(&split_plain_ops, __VA_ARGS__);			\
+	else if ((ops) == &rte64_ops)					\
+		loop(&rte64_ops, __VA_ARGS__);				\
+	else if ((ops) == &rte112_ops)					\
+		loop(&rte112_ops, __VA_ARGS__);				\
+	else								\
+		loop(&virtio_ops, __VA_ARGS__);				\
+} while (0)
+
 static const struct subject subjects[] = {
 	{ "event", &blkif_ops, IDDR_MODE_EVENT, true },
 	{ "spin", &blkif_ops, IDDR_MODE_SPIN, true },
 	{ "busy", &blkif_ops, IDDR_MODE_SPIN, false },
 	{ "hybrid", &blkif_ops, IDDR_MODE_HYBRID, true },
 	{ "adaptive", &blkif_ops, IDDR_MODE_ADAPTIVE, true },
+	{ "spin-plain", &blkif_plain_ops, IDDR_MODE_SPIN, true },
+	{ "split-plain", &split_plain_ops, IDDR_MODE_SPIN, true },
 	{ "split-event", &split_ops, IDDR_MODE_EVENT, true },
 	{ "split-spin", &split_ops, IDDR_MODE_SPIN, true },
 	{ "split-adaptive", &split_ops, IDDR_MODE_ADAPTIVE, true },
@@ -73,7 +93,7 @@ struct layout layout_of(const struct config *c, const struct ring_ops *ops)
 
 	/* One more than in flight, for those that tell full from empty so. */
 	l.slots = power_of_two(depth + 1);
-	if (ops == &blkif_ops || ops == &split_ops)
+	if (ops->kind == RING_BLKIF || ops->kind == RING_SPLIT)
 		l.slots = power_of_two(depth);
 	if (l.slots < 32)
 		l.slots = 32;
@@ -91,7 +111,7 @@ void ring_format(u8 *region, const struct layout *l, const struct ring_ops *ops)
 	u8 *ring = region + l->ring;
 	u32 i;
 
-	if (ops == &rte64_ops || ops == &rte112_ops) {
+	if (ops->kind == RING_RTE) {
 		ssize_t bytes = rte_ring_get_memsize_elem(ops->words * 8,
 							  l->slots);
 
@@ -101,7 +121,7 @@ void ring_format(u8 *region, const struct layout *l, const struct ring_ops *ops)
 				  "responses", l->slots,
 				  RING_F_SP_ENQ | RING_F_SC_DEQ))
 			die("cannot make the DPDK rings");
-	} else if (ops == &virtio_ops) {
+	} else if (ops->kind == RING_VIRTIO) {
 		struct virtio_desc *d = (struct virtio_desc *)ring;
 		size_t req = l->ring + 2 * PAGE + l->slots * 2 * sizeof(*d) +
 			     l->slots * 16;
@@ -118,7 +138,7 @@ void ring_format(u8 *region, const struct layout *l, const struct ring_ops *ops)
 		}
 	} else {
 		u32 *word = (u32 *)ring;
-		bool split = ops == &split_ops;
+		bool split = ops->kind == RING_SPLIT;
 
 		/* req_prod, req_event, rsp_prod, rsp_event: next to each other
 		 * or each in a line of its own.
@@ -156,12 +176,12 @@ void side_init(struct side *s, const struct config *c, int which,
 	iddr_wait_init(&s->waiter.wait, &s->waiter.limits);
 
 	ring = s->region + l->ring;
-	if (ops == &rte64_ops || ops == &rte112_ops) {
+	if (ops->kind == RING_RTE) {
 		s->req = (struct rte_ring *)ring;
 		s->rsp = (struct rte_ring *)
 			(ring + rte_ring_get_memsize_elem(ops->words * 8,
 							  l->slots));
-	} else if (ops == &virtio_ops) {
+	} else if (ops->kind == RING_VIRTIO) {
 		s->desc = (struct virtio_desc *)ring;
 		s->req_slot = s->region + s->desc[0].addr;
 		s->rsp_slot = s->region + s->desc[1].addr;
@@ -174,7 +194,7 @@ void side_init(struct side *s, const struct config *c, int which,
 		else
 			s->avail->flags = VIRTIO_NO_NOTIFY;
 	} else {
-		bool split = ops == &split_ops;
+		bool split = ops->kind == RING_SPLIT;
 		u32 *req = (u32 *)ring, *rsp = req + (split ? 32 : 2);
 		u32 event = split ? 16 : 1;
 
@@ -275,7 +295,7 @@ static __inline_all void back_step(struct side *s, const struct ring_ops *ops,
 	ops->answer(s, words, n);
 }
 
-static __inline_all void back_loop(struct side *s, const struct ring_ops *ops)
+static __inline_all void back_loop(const struct ring_ops *ops, struct side *s)
 {
 	while (ops->wait(s))
 		back_step(s, ops, ops->words);
@@ -291,21 +311,12 @@ static void back_main(struct side *s, const struct ring_ops *ops)
 		uring_open(s);
 	}
 	WRITE_ONCE(s->ctl->ready, 1);
-	if (ops == &blkif_ops)
-		back_loop(s, &blkif_ops);
-	else if (ops == &split_ops)
-		back_loop(s, &split_ops);
-	else if (ops == &rte64_ops)
-		back_loop(s, &rte64_ops);
-	else if (ops == &rte112_ops)
-		back_loop(s, &rte112_ops);
-	else
-		back_loop(s, &virtio_ops);
+	DISPATCH(ops, back_loop, s);
 }
 
 /* The front side */
 
-static __inline_all void front_loop(struct side *s, const struct ring_ops *ops,
+static __inline_all void front_loop(const struct ring_ops *ops, struct side *s,
 				    struct window *w, struct result *r)
 {
 	u32 depth = s->c->depth ? s->c->depth : 1, batch = s->c->batch;
@@ -360,9 +371,9 @@ static void front_idle(struct side *s, const struct ring_ops *ops,
 		_exit(0);
 	}
 	s->waiter.stop = stop;
-	if (ops == &blkif_ops || ops == &split_ops)
+	if (ops->kind == RING_BLKIF || ops->kind == RING_SPLIT)
 		iddr_wait(s);
-	else if (ops == &virtio_ops)
+	else if (ops->kind == RING_VIRTIO)
 		virtio_wait(s);
 	else
 		rte_wait(s);
@@ -373,16 +384,7 @@ static void front_idle(struct side *s, const struct ring_ops *ops,
 static void front_main(struct side *s, const struct ring_ops *ops,
 		       struct window *w, struct result *r)
 {
-	if (ops == &blkif_ops)
-		front_loop(s, &blkif_ops, w, r);
-	else if (ops == &split_ops)
-		front_loop(s, &split_ops, w, r);
-	else if (ops == &rte64_ops)
-		front_loop(s, &rte64_ops, w, r);
-	else if (ops == &rte112_ops)
-		front_loop(s, &rte112_ops, w, r);
-	else
-		front_loop(s, &virtio_ops, w, r);
+	DISPATCH(ops, front_loop, s, w, r);
 	if (!s->c->depth)
 		front_idle(s, ops, w, r);
 }
@@ -432,8 +434,8 @@ int run_pair(const struct config *c)
  * Both sides in one thread, in lockstep, for counting instructions: no waiting,
  * so that the count is the same each time and on each machine.
  */
-static __inline_all void count_loop(struct side *f, struct side *b,
-				    const struct ring_ops *ops, u64 requests)
+static __inline_all void count_loop(const struct ring_ops *ops, struct side *f,
+				    struct side *b, u64 requests)
 {
 	u32 batch = f->c->batch;
 
@@ -467,20 +469,11 @@ int count_pair(const struct config *c, u64 requests)
 	printf("regions %lx %lx %lx\n", (unsigned long)f.region,
 	       (unsigned long)b.region, (unsigned long)l.bytes);
 	fflush(stdout);
-	if (subject->mode == IDDR_MODE_SPIN && (ops == &blkif_ops ||
-						ops == &split_ops)) {
+	if (subject->mode == IDDR_MODE_SPIN && (ops->kind == RING_BLKIF ||
+						ops->kind == RING_SPLIT)) {
 		iddr_rx_disarm(&f.rx);
 		iddr_rx_disarm(&b.rx);
 	}
-	if (ops == &blkif_ops)
-		count_loop(&f, &b, &blkif_ops, requests);
-	else if (ops == &split_ops)
-		count_loop(&f, &b, &split_ops, requests);
-	else if (ops == &rte64_ops)
-		count_loop(&f, &b, &rte64_ops, requests);
-	else if (ops == &rte112_ops)
-		count_loop(&f, &b, &rte112_ops, requests);
-	else
-		count_loop(&f, &b, &virtio_ops, requests);
+	DISPATCH(ops, count_loop, &f, &b, requests);
 	return 0;
 }

@@ -35,8 +35,6 @@
 /* A back side answers after at most so many. */
 #define BACK_BATCH	32U
 
-#define prefetch_write(p)	__builtin_prefetch((p), 1, 3)
-
 /* The words of a request. From W_REST on they only carry weight. */
 enum { W_ID, W_DATA, W_BYTES, W_OFFSET, W_REST };
 
@@ -91,7 +89,10 @@ struct side {
 	struct io_uring *uring;
 };
 
+enum ring_kind { RING_BLKIF, RING_SPLIT, RING_RTE, RING_VIRTIO };
+
 struct ring_ops {
+	enum ring_kind kind;
 	u32 words;		/* of a request */
 	/* Until there are entries. Return: false: to wait no longer. */
 	bool (*wait)(struct side *s);
@@ -162,14 +163,24 @@ static __inline_all void iddr_publish(struct side *s)
 	}
 }
 
-static __inline_all void iddr_push(struct side *s, u32 words, u32 n)
+static __inline_all u8 *slot_at(const struct side *s, u8 *slots, u32 index,
+				u32 stride)
+{
+	return slots + stride * (index & (s->slots - 1));
+}
+
+static __inline_all void iddr_push(struct side *s, u32 words, u32 n, u32 ahead)
 {
 	u32 bytes = words * 8;
 
-	while (n--)
-		fill_request(s, (u64 *)(s->req_slot + bytes *
-					(s->tx.prod++ & (s->slots - 1))),
-			     words);
+	for (; n; n--, s->tx.prod++) {
+		if (ahead)
+			iddr_ring_prefetchw(slot_at(s, s->req_slot,
+						    s->tx.prod + ahead, bytes),
+					    bytes);
+		fill_request(s, (u64 *)slot_at(s, s->req_slot, s->tx.prod,
+					       bytes), words);
+	}
 	iddr_publish(s);
 }
 
@@ -183,67 +194,96 @@ static __inline_all u32 iddr_avail(struct side *s)
 	return n;
 }
 
-static __inline_all u32 iddr_pop(struct side *s, u32 words, u32 stride)
+/* Does a slot begin a line that none before it was in? Small ones share. */
+static __inline_all bool new_line(u32 index, u32 stride)
+{
+	return stride >= LINE || index * stride % LINE == 0;
+}
+
+static __inline_all u32 iddr_pop(struct side *s, u32 words, u32 stride,
+				 u32 ahead)
 {
 	u32 n = iddr_avail(s), i;
 	u64 rsp[RESPONSE / 8];
 
-	for (i = 0; i < n; i++) {
-		iddr_ring_copy(rsp, s->rsp_slot + stride *
-			       (s->rx.cons++ & (s->slots - 1)), RESPONSE);
+	for (i = 0; i < n; i++, s->rx.cons++) {
+		u32 next = s->rx.cons + ahead;
+
+		if (ahead && i + ahead < n && new_line(next, stride))
+			iddr_ring_prefetch(slot_at(s, s->rsp_slot, next, stride),
+					   RESPONSE);
+		iddr_ring_copy(rsp, slot_at(s, s->rsp_slot, s->rx.cons, stride),
+			       RESPONSE);
 		take_response(s, rsp[0], rsp[1], words);
 	}
 	iddr_rx_refresh(&s->rx);
 	return n;
 }
 
-static __inline_all u32 blkif_pop(struct side *s, u32 words)
+static __inline_all u32 iddr_get(struct side *s, u32 words, u32 ahead)
 {
-	return iddr_pop(s, words, BLKIF_SLOT);
-}
-
-static __inline_all u32 split_pop(struct side *s, u32 words)
-{
-	return iddr_pop(s, words, RESPONSE);
-}
-
-static __inline_all u32 iddr_get(struct side *s, u32 words)
-{
-	u32 n = iddr_avail(s), i;
+	u32 n = iddr_avail(s), bytes = words * 8, i;
 
 	if (n > BACK_BATCH)
 		n = BACK_BATCH;
-	for (i = 0; i < n; i++)
-		iddr_ring_copy(s->got + i * words, s->req_slot + words * 8 *
-			       (s->rx.cons++ & (s->slots - 1)), words * 8);
+	for (i = 0; i < n; i++, s->rx.cons++) {
+		if (ahead && i + ahead < n)
+			iddr_ring_prefetch(slot_at(s, s->req_slot,
+						   s->rx.cons + ahead, bytes),
+					   bytes);
+		iddr_ring_copy(s->got + i * words,
+			       slot_at(s, s->req_slot, s->rx.cons, bytes),
+			       bytes);
+	}
 	iddr_rx_refresh(&s->rx);
 	return n;
 }
 
 static __inline_all void iddr_answer(struct side *s, u32 words, u32 n,
-				     u32 stride)
+				     u32 stride, u32 ahead)
 {
 	u32 i;
 
-	for (i = 0; i < n; i++) {
-		u64 *slot = (u64 *)(s->rsp_slot + stride *
-				    (s->tx.prod++ & (s->slots - 1)));
+	for (i = 0; i < n; i++, s->tx.prod++) {
+		u32 next = s->tx.prod + ahead;
+		u64 *slot = (u64 *)slot_at(s, s->rsp_slot, s->tx.prod, stride);
 
+		if (ahead && new_line(next, stride))
+			iddr_ring_prefetchw(slot_at(s, s->rsp_slot, next,
+						    stride), RESPONSE);
 		slot[0] = s->got[i * words + W_ID];
 		slot[1] = request_sum(s->got + i * words, words);
 	}
 	iddr_publish(s);
 }
 
-static __inline_all void blkif_answer(struct side *s, u32 words, u32 n)
-{
-	iddr_answer(s, words, n, BLKIF_SLOT);
+/* A layout of our ring, which asks for slots so many before their turn. */
+#define IDDR_RING(name, response_stride, ahead)				\
+static __inline_all void name##_push(struct side *s, u32 words, u32 n)	\
+{									\
+	iddr_push(s, words, n, ahead);					\
+}									\
+static __inline_all u32 name##_pop(struct side *s, u32 words)		\
+{									\
+	return iddr_pop(s, words, response_stride, ahead);		\
+}									\
+static __inline_all u32 name##_get(struct side *s, u32 words)		\
+{									\
+	return iddr_get(s, words, ahead);				\
+}									\
+static __inline_all void name##_answer(struct side *s, u32 words, u32 n) \
+{									\
+	iddr_answer(s, words, n, response_stride, ahead);		\
+}									\
+static __inline_all bool name##_wait(struct side *s)			\
+{									\
+	return iddr_wait(s);						\
 }
 
-static __inline_all void split_answer(struct side *s, u32 words, u32 n)
-{
-	iddr_answer(s, words, n, RESPONSE);
-}
+IDDR_RING(blkif, BLKIF_SLOT, IDDR_RING_AHEAD)
+IDDR_RING(split, RESPONSE, IDDR_RING_AHEAD)
+IDDR_RING(blkif_plain, BLKIF_SLOT, 0)
+IDDR_RING(split_plain, RESPONSE, 0)
 
 /* Those that only poll: as waiter_wait() in mode spin. */
 #define POLL_UNTIL(s, condition) ({					\
@@ -409,20 +449,17 @@ static __inline_all void virtio_answer(struct side *s, u32 words, u32 n)
 	virtio_kick(s, &s->avail->flags);
 }
 
-#define OPS(ring, n)	{ .words = (n) / 8, .wait = ring##_wait,	\
+#define OPS(kind_, ring, n) {						\
+	.kind = kind_, .words = (n) / 8, .wait = ring##_wait,		\
 	.push = ring##_push, .pop = ring##_pop, .get = ring##_get,	\
 	.answer = ring##_answer }
 
-static const struct ring_ops blkif_ops = {
-	.words = BLKIF_SLOT / 8, .wait = iddr_wait, .push = iddr_push,
-	.pop = blkif_pop, .get = iddr_get, .answer = blkif_answer,
-};
-static const struct ring_ops split_ops = {
-	.words = SPLIT_SLOT / 8, .wait = iddr_wait, .push = iddr_push,
-	.pop = split_pop, .get = iddr_get, .answer = split_answer,
-};
-static const struct ring_ops rte64_ops = OPS(rte, SPLIT_SLOT);
-static const struct ring_ops rte112_ops = OPS(rte, BLKIF_SLOT);
-static const struct ring_ops virtio_ops = OPS(virtio, SPLIT_SLOT);
+static const struct ring_ops blkif_ops = OPS(RING_BLKIF, blkif, BLKIF_SLOT);
+static const struct ring_ops blkif_plain_ops = OPS(RING_BLKIF, blkif_plain, BLKIF_SLOT);
+static const struct ring_ops split_ops = OPS(RING_SPLIT, split, SPLIT_SLOT);
+static const struct ring_ops split_plain_ops = OPS(RING_SPLIT, split_plain, SPLIT_SLOT);
+static const struct ring_ops rte64_ops = OPS(RING_RTE, rte, SPLIT_SLOT);
+static const struct ring_ops rte112_ops = OPS(RING_RTE, rte, BLKIF_SLOT);
+static const struct ring_ops virtio_ops = OPS(RING_VIRTIO, virtio, SPLIT_SLOT);
 
 #endif /* NATIVE_RINGS_H */
