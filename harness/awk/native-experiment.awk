@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # native-experiment.awk: read an experiment file of the testbed `process` strictly and print it in normal form,
-# tab-separated: "reps N", "runtime_ms N", "seed N" and, for each cell of a repetition,
+# tab-separated: "reps N", "runtime_ms N", "seed N" and
 #
+#	counts SUBJECT SUBJECT ...	(whose instructions and cache lines are counted)
 #	cell POINT SUBJECT PLACE LOAD BACKING BYTES DEPTH BATCH
 #
 # A mistake is reported as FILE:LINE: WHAT, and the exit status is 2.
@@ -118,6 +119,12 @@ function points(text,    f, n, np, nl, nb, ny, nd, na, p, l, b, y, d, a, s, i1, 
 	} else if (key in value) {
 		if (whole(key, text, lo[key], hi[key]))
 			value[key] = text
+	} else if (key == "counts") {
+		n = split(text, w, /[ \t]+/)
+		for (i = 1; i <= n; i++)
+			if (!(("subject", w[i]) in known) || w[i] ~ /^(line|two-lines|pipe|eventfd|uring|uring-sqpoll)$/)
+				wrong("counts: '" w[i] "' is not a ring")
+		counts = text
 	} else if (key == "subjects") {
 		nsubjects = split(text, subject, /[ \t]+/)
 		for (i = 1; i <= nsubjects; i++)
@@ -126,7 +133,7 @@ function points(text,    f, n, np, nl, nb, ny, nd, na, p, l, b, y, d, a, s, i1, 
 	} else if (key == "point") {
 		points(text)
 	} else {
-		wrong("there is no key '" key "'; there are testbed, reps, runtime_ms, seed, subjects, point")
+		wrong("there is no key '" key "'; there are testbed, counts, reps, runtime_ms, seed, subjects, point")
 	}
 }
 
@@ -139,6 +146,7 @@ END {
 	print "reps", value["reps"]
 	print "runtime_ms", value["runtime_ms"]
 	print "seed", value["seed"]
+	print "counts", counts
 	for (i = 1; i <= ncells; i++)
 		print "cell", cell[i]
 }

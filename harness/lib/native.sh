@@ -39,14 +39,7 @@ native_build() {
 native_cpus() {
 	local list cpu sibling first=
 	list=$(awk -F '\t' '$1 == "Cpus_allowed_list:" { print $2 }' /proc/self/status)
-	for cpu in $(awk -v list="$list" 'BEGIN {
-		n = split(list, part, ",")
-		for (i = 1; i <= n; i++) {
-			m = split(part[i], end, "-")
-			for (c = end[1]; c <= end[m]; c++)
-				print c
-		}
-	}'); do
+	while read -r cpu; do
 		if [[ -z $first ]]; then
 			first=$cpu
 			sibling=$(cat "/sys/devices/system/cpu/cpu$cpu/topology/thread_siblings_list" 2>/dev/null || echo "$cpu")
@@ -54,7 +47,14 @@ native_cpus() {
 			printf '%s %s\n' "$first" "$cpu"
 			return
 		fi
-	done
+	done < <(awk -v list="$list" 'BEGIN {
+		n = split(list, part, ",")
+		for (i = 1; i <= n; i++) {
+			m = split(part[i], end, "-")
+			for (c = end[1]; c <= end[m]; c++)
+				print c
+		}
+	}')
 	die "this needs two cores of which this process may use both; there are: $list"
 }
 
@@ -177,25 +177,23 @@ native_lines() {
 	printf '%s\t%s\n' "${counts[0]}" "${counts[1]}" | awk -F '\t' '{ printf "%.4g\t%.4g\n", ($3 - $1) / 256, ($4 - $2) / 256 }'
 }
 
-# native_counts DIR: count instructions and hand-overs of cache lines.
+# native_counts DIR SUBJECT...: count instructions and hand-overs of cache lines.
 native_counts() {
 	local out=$1/counts subject batch
-	[[ ! -s $out/lines.tsv ]] || return 0
+	shift
+	if (($# == 0)) || [[ -s $out/counts.tsv ]]; then
+		return 0
+	fi
 	need valgrind valgrind
-	note "counting instructions and cache lines"
+	note "counting instructions and cache lines of $*"
 	mkdir -p -- "$out"
-	for subject in spin spin-plain split-spin split-plain rte64 rte112 virtio; do
+	for subject in "$@"; do
 		for batch in 1 32; do
-			printf '%s\t%s\t%s\n' "$subject" "$batch" "$(native_instructions "$subject" "$batch")"
+			printf '%s\t%s\t%s\t%s\n' "$subject" "$batch" "$(native_instructions "$subject" "$batch")" \
+				"$(native_lines "$subject" "$batch")"
 		done
-	done >"$out/instructions.partial"
-	for subject in spin spin-plain split-spin split-plain rte64 rte112 virtio; do
-		for batch in 1 32; do
-			printf '%s\t%s\t%s\n' "$subject" "$batch" "$(native_lines "$subject" "$batch")"
-		done
-	done >"$out/lines.partial"
-	mv -- "$out/instructions.partial" "$out/instructions.tsv"
-	mv -- "$out/lines.partial" "$out/lines.tsv"
+	done >"$out/counts.partial"
+	mv -- "$out/counts.partial" "$out/counts.tsv"
 }
 
 # native_derive DIR: make the tables of a run from its raw data.
@@ -221,9 +219,28 @@ native_derive() {
 	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
 	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/native-ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
 	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
-	[[ -s $dir/counts/lines.tsv ]] || return 0
-	awk -f "$AWK/native-counts.awk" "$dir/counts/instructions.tsv" "$dir/counts/lines.tsv" >"$dir/counts.tsv.tmp"
-	mv -- "$dir/counts.tsv.tmp" "$dir/counts.tsv"
+	[[ -s $dir/counts/counts.tsv ]] || return 0
+	{
+		printf 'testbed\tsubject\tbatch\tinstructions_per_req\ttransfers_per_req\tupgrades_per_req\n'
+		sed 's/^/process\t/' "$dir/counts/counts.tsv"
+	} >"$dir/counts.tsv"
+}
+
+# native_figure_has FIGURE DIR: has the run rows for it?
+native_figure_has() {
+	local program
+	# shellcheck disable=SC2016 # the dollars are awk's
+	case $1 in
+	native-latency) program='$c["depth"] == 1 && $c["backing"] == "null" { n++ } END { exit n < 2 }' ;;
+	native-depth) program='$c["subject"] == "event" && $c["depth"] > 1 { n++ } END { exit !n }' ;;
+	native-load) program='$c["load"] == "hog" { n++ } END { exit !n }' ;;
+	native-rings)
+		[[ -s $2/counts.tsv ]] || return 1
+		program='$c["batch"] > 1 { n++ } END { exit !n }'
+		;;
+	*) return 1 ;;
+	esac
+	awk -F '\t' "NR == 1 { for (i = 1; i <= NF; i++) c[\$i] = i; next } $program" "$2/summary.tsv"
 }
 
 # native_figures DIR OUT: draw the figures of a run.
@@ -232,7 +249,7 @@ native_figures() {
 	mkdir -p -- "$out"
 	for gp in "$IDDR_TOP"/plots/native-*.gp; do
 		name=$(basename -- "$gp" .gp)
-		[[ $name != native-style ]] || continue
+		native_figure_has "$name" "$dir" || continue
 		for kind in pdf svg png; do
 			gnuplot -e "TABLE = '$dir/summary.tsv'; COUNTS = '$dir/counts.tsv'; TESTBED = '$(figure_title process)'; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" \
 				-e "STYLE = '$IDDR_TOP/plots/native-style.gp'; STYLE_BASE = '$IDDR_TOP/plots/style.gp'; EXPERIMENT = '$(basename -- "$out")'" "$gp" 2>"$out/$name.err" || {
@@ -249,7 +266,7 @@ native_figures() {
 # native_experiment FILE RUN PLAN-ONLY: what cmd_experiment does, here.
 native_experiment() {
 	local file=$1 run=$2 work dir ms rc=0
-	local -a cpus
+	local -a cpus counts
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
@@ -279,7 +296,8 @@ native_experiment() {
 	cp -- "$work/facts" "$dir/facts.tmp"
 	native_manifest "$dir" "$file" "$work/noise"
 	native_cells "$dir" "$work/keyed" "$ms" "${cpus[@]}"
-	native_counts "$dir"
+	read -ra counts < <(awk -F '\t' '$1 == "counts" { print $2 }' "$work/normal")
+	native_counts "$dir" ${counts[@]+"${counts[@]}"}
 	native_derive "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"
 	note "tables: $dir/{summary,ratios,counts,cells}.tsv"
@@ -309,7 +327,7 @@ cmd_soak() {
 	# Either layout, on two cores, on one, and wherever the kernel puts them.
 	while ((SECONDS < end)); do
 		layout=blkif
-		((n % 2 == 0)) || layout=split
+		((n % 2 == 0)) || layout="split"
 		left=$((end - SECONDS))
 		args=("layout=$layout" "ms=$(((slice < left ? slice : left) * 1000))" "seed=$((n + 1))")
 		[[ ${places[n / 2 % 3]} == - ]] || args+=("cpus=${places[n / 2 % 3]}")

@@ -215,6 +215,7 @@ int run_soak(int argc, char **argv)
 	u64 seed = 1;
 	pid_t back;
 
+	bell_limit_ms = SOAK_LIMIT_MS;
 	for (i = 0; i < argc; i++) {
 		if (!strcmp(argv[i], "layout=split")) {
 			subject = subject_find("split-event");
@@ -222,6 +223,8 @@ int run_soak(int argc, char **argv)
 			c.ms = atoi(argv[i] + 3);
 		} else if (!strncmp(argv[i], "seed=", 5)) {
 			seed = strtoul(argv[i] + 5, NULL, 10);
+		} else if (!strncmp(argv[i], "limit_ms=", 9)) {
+			bell_limit_ms = atoi(argv[i] + 9);
 		} else if (!strncmp(argv[i], "cpus=", 5)) {
 			if (sscanf(argv[i] + 5, "%d,%d", &c.cpu[FRONT],
 				   &c.cpu[BACK]) != 2)
@@ -238,9 +241,8 @@ int run_soak(int argc, char **argv)
 			die("soak: there is no '%s'", argv[i]);
 		}
 	}
-	if (!c.ms)
-		die("soak: ms= must be a number above 0");
-	bell_limit_ms = SOAK_LIMIT_MS;
+	if (!c.ms || bell_limit_ms <= 0)
+		die("soak: ms= and limit_ms= must be numbers above 0");
 	l = layout_of(&c, subject->ops);
 	fd = region_create(l.bytes);
 	ctl = region_map(fd, l.bytes);
