@@ -4,7 +4,7 @@
 PLACES = 2
 BELOW = 2.9
 load STYLE
-SUBJECTS = "line two-lines split-spin spin split-adaptive adaptive hybrid busy rte64 rte112 virtio eventfd pipe event"
+SUBJECTS = "line two-lines phase-spin split-spin spin split-adaptive adaptive hybrid busy rte64 rte112 virtio eventfd pipe event"
 row(i, p) = at(word(SUBJECTS, i), p, "quiet", "null", 0) && column("depth") == 1 ? i : NaN
 unset logscale x
 unset xlabel

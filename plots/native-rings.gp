@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# native-rings.gp: requests and responses per second where several are published together: our ring in either layout,
+# native-rings.gp: requests and responses per second where several are published together: our ring in its layouts,
 # two DPDK rings, and a virtio-style split queue. The median millisecond: time that the machine took away does
 # not count. The hand-overs are counted by a model of two caches (harness/awk/native-lines.awk).
 PLACES = 2
 BELOW = 1.6
 load STYLE
-SUBJECTS = "split-spin spin rte64 rte112 virtio"
+SUBJECTS = "split-spin phase-spin spin rte64 rte112 virtio"
 here(i) = at(word(SUBJECTS, i), "two", "quiet", "null", 0)
 bulk(i) = here(i) && (column("batch") > 1 || column("depth") == 1) && column("batch") <= 32
 set xrange [0.8:40]

@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 {
 	struct config c = {
 		.cpu = { -1, -1 }, .hog_cpu = -1, .depth = 1, .batch = 1,
-		.ms = 200, .warm_ms = 20, .hybrid_ns = 50000, .max_ns = 50000,
+		.ms = 200, .warm_ms = 20, .hybrid_ns = 200000, .max_ns = 1000000,
 	};
 	u64 requests = 100000;
 	pid_t hog = 0;

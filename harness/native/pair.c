@@ -33,6 +33,8 @@
 		loop(&split_ops, __VA_ARGS__);				\
 	else if ((ops) == &split_plain_ops)				\
 		loop(&split_plain_ops, __VA_ARGS__);			\
+	else if ((ops) == &phase_ops)					\
+		loop(&phase_ops, __VA_ARGS__);				\
 	else if ((ops) == &rte64_ops)					\
 		loop(&rte64_ops, __VA_ARGS__);				\
 	else if ((ops) == &rte112_ops)					\
@@ -52,6 +54,8 @@ static const struct subject subjects[] = {
 	{ "split-event", &split_ops, IDDR_MODE_EVENT, true },
 	{ "split-spin", &split_ops, IDDR_MODE_SPIN, true },
 	{ "split-adaptive", &split_ops, IDDR_MODE_ADAPTIVE, true },
+	{ "phase-event", &phase_ops, IDDR_MODE_EVENT, true },
+	{ "phase-spin", &phase_ops, IDDR_MODE_SPIN, true },
 	{ "rte64", &rte64_ops, IDDR_MODE_SPIN, true },
 	{ "rte112", &rte112_ops, IDDR_MODE_SPIN, true },
 	{ "virtio", &virtio_ops, IDDR_MODE_SPIN, true },
@@ -93,7 +97,7 @@ struct layout layout_of(const struct config *c, const struct ring_ops *ops)
 
 	/* One more than in flight, for those that tell full from empty so. */
 	l.slots = power_of_two(depth + 1);
-	if (ops->kind == RING_BLKIF || ops->kind == RING_SPLIT)
+	if (ops->kind <= RING_PHASE)
 		l.slots = power_of_two(depth);
 	if (l.slots < 32)
 		l.slots = 32;
@@ -138,7 +142,7 @@ void ring_format(u8 *region, const struct layout *l, const struct ring_ops *ops)
 		}
 	} else {
 		u32 *word = (u32 *)ring;
-		bool split = ops->kind == RING_SPLIT;
+		bool split = ops->kind != RING_BLKIF;
 
 		/* req_prod, req_event, rsp_prod, rsp_event: next to each other
 		 * or each in a line of its own.
@@ -147,6 +151,13 @@ void ring_format(u8 *region, const struct layout *l, const struct ring_ops *ops)
 		word[split ? 16 : 1] = START + 1;
 		word[split ? 32 : 2] = START;
 		word[split ? 48 : 3] = START + 1;
+		for (i = 0; ops->kind == RING_PHASE && i < l->slots; i++) {
+			u32 at = (START + i) & (l->slots - 1);
+			u8 *req = ring + 256, *rsp = req + l->slots * SPLIT_SLOT;
+
+			*(u32 *)(req + (at + 1) * SPLIT_SLOT - 4) = START + i;
+			*(u32 *)(rsp + (at + 1) * RESPONSE - 4) = START + i;
+		}
 	}
 }
 
@@ -194,7 +205,7 @@ void side_init(struct side *s, const struct config *c, int which,
 		else
 			s->avail->flags = VIRTIO_NO_NOTIFY;
 	} else {
-		bool split = ops->kind == RING_SPLIT;
+		bool split = ops->kind != RING_BLKIF;
 		u32 *req = (u32 *)ring, *rsp = req + (split ? 32 : 2);
 		u32 event = split ? 16 : 1;
 
@@ -223,6 +234,10 @@ static void uring_open(struct side *s)
 	if (s->c->backing == BACKING_SQPOLL) {
 		p.flags = IORING_SETUP_SQPOLL;
 		p.sq_thread_idle = 1000;
+		if (s->c->cpu[BACK] >= 0) {
+			p.flags |= IORING_SETUP_SQ_AFF;
+			p.sq_thread_cpu = s->c->cpu[BACK];
+		}
 	}
 	err = io_uring_queue_init_params(MAX_DEPTH, s->uring, &p);
 	if (!err)
@@ -251,11 +266,12 @@ static void serve_file(struct side *s, u32 words, u32 n)
 	else
 		err = io_uring_submit_and_wait(s->uring, n);
 	while (err >= 0 && left) {
-		/* A spinner watches the completions as it does the ring. */
-		if (io_uring_peek_cqe(s->uring, &cqe)) {
-			waiter_relax(&s->waiter);
-			continue;
-		}
+		/* Asleep, if there are none yet: with two cores the kernel's
+		 * poller would have to share one with a side that watches.
+		 */
+		err = io_uring_wait_cqe(s->uring, &cqe);
+		if (err)
+			break;
 		if (cqe->res != (int)s->c->bytes)
 			err = cqe->res < 0 ? cqe->res : -EIO;
 		io_uring_cqe_seen(s->uring, cqe);
@@ -371,7 +387,9 @@ static void front_idle(struct side *s, const struct ring_ops *ops,
 		_exit(0);
 	}
 	s->waiter.stop = stop;
-	if (ops->kind == RING_BLKIF || ops->kind == RING_SPLIT)
+	if (ops->kind == RING_PHASE)
+		phase_wait(s);
+	else if (ops->kind == RING_BLKIF || ops->kind == RING_SPLIT)
 		iddr_wait(s);
 	else if (ops->kind == RING_VIRTIO)
 		virtio_wait(s);
@@ -469,8 +487,7 @@ int count_pair(const struct config *c, u64 requests)
 	printf("regions %lx %lx %lx\n", (unsigned long)f.region,
 	       (unsigned long)b.region, (unsigned long)l.bytes);
 	fflush(stdout);
-	if (subject->mode == IDDR_MODE_SPIN && (ops->kind == RING_BLKIF ||
-						ops->kind == RING_SPLIT)) {
+	if (subject->mode == IDDR_MODE_SPIN && ops->kind <= RING_PHASE) {
 		iddr_rx_disarm(&f.rx);
 		iddr_rx_disarm(&b.rx);
 	}

@@ -7,6 +7,8 @@
  *           both event indices in one line, 112-byte slots for either direction
  *   split   the same code on another layout: a ring for each direction, 64-byte
  *           requests, 16-byte responses, each index in a line of its own
+ *   phase   split, but a sequence number in each slot instead of an index; what
+ *           such a layout, which needs a key of its own to negotiate, would bring
  *   rte     two DPDK rings, single producer and consumer, elements of 64 (or
  *           112, as blkif's) and 16 bytes
  *   virtio  a split virtqueue in the shape that polling drivers give it: chains
@@ -89,7 +91,7 @@ struct side {
 	struct io_uring *uring;
 };
 
-enum ring_kind { RING_BLKIF, RING_SPLIT, RING_RTE, RING_VIRTIO };
+enum ring_kind { RING_BLKIF, RING_SPLIT, RING_PHASE, RING_RTE, RING_VIRTIO };
 
 struct ring_ops {
 	enum ring_kind kind;
@@ -174,7 +176,7 @@ static __inline_all void iddr_push(struct side *s, u32 words, u32 n, u32 ahead)
 	u32 bytes = words * 8;
 
 	for (; n; n--, s->tx.prod++) {
-		if (ahead)
+		if (ahead && n > ahead)
 			iddr_ring_prefetchw(slot_at(s, s->req_slot,
 						    s->tx.prod + ahead, bytes),
 					    bytes);
@@ -248,7 +250,7 @@ static __inline_all void iddr_answer(struct side *s, u32 words, u32 n,
 		u32 next = s->tx.prod + ahead;
 		u64 *slot = (u64 *)slot_at(s, s->rsp_slot, s->tx.prod, stride);
 
-		if (ahead && new_line(next, stride))
+		if (ahead && i + ahead < n && new_line(next, stride))
 			iddr_ring_prefetchw(slot_at(s, s->rsp_slot, next,
 						    stride), RESPONSE);
 		slot[0] = s->got[i * words + W_ID];
@@ -284,6 +286,118 @@ IDDR_RING(blkif, BLKIF_SLOT, IDDR_RING_AHEAD)
 IDDR_RING(split, RESPONSE, IDDR_RING_AHEAD)
 IDDR_RING(blkif_plain, BLKIF_SLOT, 0)
 IDDR_RING(split_plain, RESPONSE, 0)
+
+/*
+ * phase: in the last four bytes of each slot, a sequence number stands for the
+ * producer index, so that who watches the slot itself needs no line but that. Slot
+ * k is empty while the number is k, the index at which it will be consumed, and
+ * full when it is k plus the number of slots; that is its empty value of the next
+ * lap. Who consumes lets rx.shared_prod point to the next slot's: then looking
+ * and arming are iddr_ring.h's, and its proof holds, with P1 the store of that number.
+ */
+
+static __inline_all u32 *phase_of(const struct side *s, u8 *slots, u32 index,
+				  u32 stride)
+{
+	return (u32 *)(slot_at(s, slots, index, stride) + stride - 4);
+}
+
+static __inline_all bool phase_wait(struct side *s)
+{
+	s->rx.shared_prod = s->which == BACK ?
+		phase_of(s, s->req_slot, s->rx.cons, SPLIT_SLOT) :
+		phase_of(s, s->rsp_slot, s->rx.cons, RESPONSE);
+	return waiter_wait(&s->waiter, &s->rx);
+}
+
+/* Is the next slot full? Any other number than the two is a fault of the peer's. */
+static __inline_all bool phase_full(struct side *s, u8 *slots, u32 stride)
+{
+	u32 n = READ_ONCE(*phase_of(s, slots, s->rx.cons, stride));
+
+	if (n == s->rx.cons)
+		return false;
+	if (n != s->rx.cons + s->slots)
+		die("a slot's sequence number is out of bounds");
+	virt_rmb();
+	return true;
+}
+
+/* Hand a slot over. */
+static __inline_all void phase_fill(struct side *s, u8 *slots, u32 stride)
+{
+	virt_wmb();
+	WRITE_ONCE(*phase_of(s, slots, s->tx.prod, stride),
+		   s->tx.prod + s->slots);
+	s->tx.prod++;
+}
+
+/* All that iddr_tx_publish() does after P1. */
+static __inline_all void phase_notify(struct side *s)
+{
+	u32 old = s->tx.published;
+
+	s->tx.published = s->tx.prod;
+	virt_mb();
+	if (iddr_ring_crosses(READ_ONCE(*s->tx.shared_event), old, s->tx.prod)) {
+		s->waiter.n->doorbells++;
+		bell_ring(s->peer_bell);
+	}
+}
+
+static __inline_all void phase_push(struct side *s, u32 words, u32 n)
+{
+	for (; n; n--) {
+		/* The last word is half weight, half number. */
+		fill_request(s, (u64 *)slot_at(s, s->req_slot, s->tx.prod,
+					       SPLIT_SLOT), words);
+		phase_fill(s, s->req_slot, SPLIT_SLOT);
+	}
+	phase_notify(s);
+}
+
+static __inline_all u32 phase_pop(struct side *s, u32 words)
+{
+	u64 rsp[RESPONSE / 8];
+	u32 n;
+
+	for (n = 0; phase_full(s, s->rsp_slot, RESPONSE); n++) {
+		iddr_ring_copy(rsp, slot_at(s, s->rsp_slot, s->rx.cons++,
+					    RESPONSE), RESPONSE);
+		take_response(s, (s->answered & ~0xffffffffULL) |
+			      (u32)rsp[1], rsp[0], words);
+	}
+	iddr_rx_refresh(&s->rx);
+	return n;
+}
+
+static __inline_all u32 phase_get(struct side *s, u32 words)
+{
+	u32 n;
+
+	for (n = 0; n < BACK_BATCH && phase_full(s, s->req_slot, SPLIT_SLOT);
+	     n++)
+		iddr_ring_copy(s->got + n * words, slot_at(s, s->req_slot,
+							   s->rx.cons++,
+							   SPLIT_SLOT),
+			       words * 8);
+	iddr_rx_refresh(&s->rx);
+	return n;
+}
+
+static __inline_all void phase_answer(struct side *s, u32 words, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		u64 *slot = (u64 *)slot_at(s, s->rsp_slot, s->tx.prod, RESPONSE);
+
+		slot[0] = request_sum(s->got + i * words, words);
+		*(u32 *)&slot[1] = s->got[i * words + W_ID];
+		phase_fill(s, s->rsp_slot, RESPONSE);
+	}
+	phase_notify(s);
+}
 
 /* Those that only poll: as waiter_wait() in mode spin. */
 #define POLL_UNTIL(s, condition) ({					\
@@ -458,6 +572,8 @@ static const struct ring_ops blkif_ops = OPS(RING_BLKIF, blkif, BLKIF_SLOT);
 static const struct ring_ops blkif_plain_ops = OPS(RING_BLKIF, blkif_plain, BLKIF_SLOT);
 static const struct ring_ops split_ops = OPS(RING_SPLIT, split, SPLIT_SLOT);
 static const struct ring_ops split_plain_ops = OPS(RING_SPLIT, split_plain, SPLIT_SLOT);
+/* Its requests carry a word less of weight: there is the number. */
+static const struct ring_ops phase_ops = OPS(RING_PHASE, phase, SPLIT_SLOT - 8);
 static const struct ring_ops rte64_ops = OPS(RING_RTE, rte, SPLIT_SLOT);
 static const struct ring_ops rte112_ops = OPS(RING_RTE, rte, BLKIF_SLOT);
 static const struct ring_ops virtio_ops = OPS(RING_VIRTIO, virtio, SPLIT_SLOT);

@@ -51,6 +51,12 @@ static inline void waiter_init(struct waiter *w, const u32 *mode,
 	w->penalty = 1;
 }
 
+/*
+ * Looks before the first clock reading: a fraction of a microsecond, within which
+ * most entries come if the peer is awake, and for which no budget is too small.
+ */
+#define FREE_LOOKS	16U
+
 /* Waits without a spin after which it is tried again, at the most. */
 #define CROWDED_WAITS	4096U
 /* So many spins undisturbed halve the next penalty. */
@@ -111,7 +117,7 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 				w->n->looks += looks;
 				if (!crowded)
 					waiter_undisturbed(w);
-				if (idle_since && !crowded &&
+				if (!crowded &&
 				    READ_ONCE(*w->mode) == IDDR_MODE_ADAPTIVE)
 					iddr_wait_caught(&w->wait, &w->limits,
 							 now - idle_since);
@@ -127,7 +133,7 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 			budget = 0;
 		}
 		if (budget) {
-			if (budget != U64_MAX) {
+			if (budget != U64_MAX && looks >= FREE_LOOKS) {
 				now = ticks_to_ns(ticks());
 				if (!idle_since)
 					idle_since = now;

@@ -221,8 +221,9 @@ static inline void iddr_ring_copy(void *dst, const void *slot, u32 bytes)
  * Slots in bulk: what was last in the peer's cache is asked for so many slots
  * before its turn. One line takes as long to come as some hundred instructions
  * take to run, but many can be on their way at once, and the processor does not
- * see far enough ahead by itself. Not beyond the entries that are known to wait:
- * that would take lines from a peer that is filling them.
+ * see far enough ahead by itself. Not beyond the entries that are known to wait,
+ * or the slots that are known to be free: that would take lines from a peer that
+ * is at work on them.
  * (results/reference/native/ has what it is worth.)
  */
 #define IDDR_RING_AHEAD		8U
