@@ -7,8 +7,6 @@ load STYLE
 SUBJECTS = "event spin adaptive"
 unset logscale x
 unset xlabel
-set style fill solid 0.85 noborder
-set boxwidth 0.27
 set logscale y
 unset offsets
 GROUPS = "payload,_depth_1 beside_a_busy_process file,_4_KiB idle"
@@ -17,7 +15,7 @@ load_(g) = g == 2 ? "hog" : "quiet"
 backing(g) = g == 1 ? "memcpy" : g == 3 ? "file" : "null"
 bytes(g, k) = g == 1 ? int(word("512 4096 65536", k)) : g == 3 ? 4096 : 0
 depth(g, k) = g == 1 ? 1 : g == 4 ? 0 : int(word("1 32", k))
-row(i, g, k) = at(word(SUBJECTS, i), "two", load_(g), backing(g), bytes(g, k)) && column("depth") == depth(g, k) && column("batch") == 1 ? k + (i - 2) * 0.28 : NaN
+row(i, g, k) = at(word(SUBJECTS, i), "two", load_(g), backing(g), bytes(g, k)) && column("depth") == depth(g, k) && column("batch") == 1 ? k + (i - 2) * 0.15 : NaN
 set multiplot @PLACE title head("What spinning is worth where it has company")
 do for [g = 1:4] {
 	N = g == 1 ? 3 : g == 4 ? 1 : 2
@@ -29,7 +27,6 @@ do for [g = 1:4] {
 	set yrange [(g == 4 ? 0.01 : 100):(g == 4 ? 1000 : 1e7)]
 	set title system("echo ".word(GROUPS, g)." | tr _ ' '").(g == 4 ? ": CPU time, both sides (% of a core)" : ": requests/s") offset 0,-0.7
 	if (g == 4) { set key at screen 0.5, screen (0.35 / HEIGHT) center center vertical maxrows 1 Left reverse }
-	plot for [i = 1:words(SUBJECTS)] for [k = 1:N] TABLE using (row(i, g, k)):(column(X)) with boxes lc rgb colour(word(SUBJECTS, i)) title (k == 1 ? word(SUBJECTS, i) : ""), \
-		for [i = 1:words(SUBJECTS)] for [k = 1:N] TABLE using (row(i, g, k)):(column(X."_lo")):(0):(column(X."_hi") - column(X."_lo")) with vectors nohead lw 0.8 lc rgb "#000000" notitle
+	plot for [i = 1:words(SUBJECTS)] for [k = 1:N] TABLE using (row(i, g, k)):(column(X)):(column(X."_lo")):(column(X."_hi")) with yerrorbars ls style_of(word(SUBJECTS, i)) dt 1 title (k == 1 ? word(SUBJECTS, i) : "")
 }
 unset multiplot

@@ -15,7 +15,7 @@ set title "throughput" offset 0,-0.7
 set xlabel "requests published together"
 set ylabel "million requests/s" offset 0.5,0
 plot for [i = 1:words(SUBJECTS)] TABLE using (bulk(i) ? column("batch") : NaN):(column("rate_slice") / 1e6):(column("rate_slice_lo") / 1e6):(column("rate_slice_hi") / 1e6) with yerrorlines ls style_of(word(SUBJECTS, i)) notitle
-set title "cache lines that change hands for a request" offset 0,-0.7
+set title "lines handed over for a request" offset 0,-0.7
 set ylabel ""
 set key at screen 0.5, screen (0.5 / HEIGHT) center center vertical maxrows 2 Left reverse samplen 4
 plot for [i = 1:words(SUBJECTS)] COUNTS using (strcol("subject") eq word(SUBJECTS, i) ? column("batch") : NaN):(column("transfers_per_req")) with linespoints ls style_of(word(SUBJECTS, i)) title subject_title(word(SUBJECTS, i))
