@@ -206,8 +206,8 @@ native_derive() {
 		files+=("$d/cell.tsv" "$d/raw.tsv")
 	done
 	printf '%s\0' "${files[@]}" >"$dir/files.tmp"
-	# One awk for all: the list of files may be longer than a command line, so it reads them by name.
-	xargs -0 -x -n 4000 awk -f "$AWK/stats.awk" -f "$AWK/native-cells.awk" <"$dir/files.tmp" |
+	# In pairs, a hundred cells an awk: a command line has its limits.
+	xargs -0 -n 200 awk -f "$AWK/stats.awk" -f "$AWK/native-cells.awk" <"$dir/files.tmp" |
 		awk -F '\t' 'NR == 1 || $1 != "testbed"' >"$dir/cells.tsv.tmp"
 	rm -f -- "$dir/files.tmp"
 	{
