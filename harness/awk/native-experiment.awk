@@ -10,7 +10,7 @@
 
 BEGIN {
 	OFS = "\t"
-	words("subject", "line two-lines pipe eventfd event spin busy hybrid adaptive split-event split-spin split-adaptive spin-plain split-plain phase-event phase-spin rte64 rte112 virtio uring uring-sqpoll")
+	words("subject", "line two-lines pipe eventfd event spin busy hybrid adaptive split-event split-spin split-adaptive spin-ahead split-ahead phase-event phase-spin rte64 rte112 virtio uring uring-sqpoll")
 	words("place", "two one")
 	words("load", "quiet hog")
 	words("backing", "null memcpy file file-sqpoll")

@@ -4,7 +4,7 @@
 
 # subject_rank: peers first, from the bare machine up, then ours.
 function subject_rank(s,    list, n, i, w) {
-	list = "line two-lines pipe eventfd uring uring-sqpoll rte64 rte112 virtio event spin busy hybrid adaptive spin-plain split-event split-spin split-adaptive split-plain phase-event phase-spin"
+	list = "line two-lines pipe eventfd uring uring-sqpoll rte64 rte112 virtio event spin busy hybrid adaptive spin-ahead split-event split-spin split-adaptive split-ahead phase-event phase-spin"
 	n = split(list, w, " ")
 	for (i = 1; i <= n; i++)
 		if (w[i] == s)

@@ -75,6 +75,14 @@ native_facts() {
 	printf 'sources\t%s\n' "$(cd -- "$IDDR_TOP" && cat harness/native/{Makefile,*.[ch]} modules/comm/iddr_{ring,wait,shim}.h | text_key)"
 }
 
+# native_noise CPU CPU: how quiet the machine is, and how near the two CPUs are to each other: NAME<TAB>NUMBER lines.
+native_noise() {
+	"$NATIVE/iddr-native" noise ms=1000 || die "the noise cannot be measured"
+	"$NATIVE/iddr-native" run subject=line "front_cpu=$1" "back_cpu=$2" ms=100 >"$work/line" || die "a cache line cannot be handed over"
+	awk -F '\t' '$1 == "bucket" { from[++n] = $2; count[n] = $4; total += $4 }
+		END { for (i = 1; i <= n && 2 * sum < total; i++) sum += count[i]; print "line_round_trip_ns\t" from[i - 1] }' "$work/line"
+}
+
 # native_manifest DIR FILE NOISE: record what a run is, and each time it was gone on with.
 native_manifest() {
 	local dir=$1 file=$2 old=null commit dirty=false
@@ -292,7 +300,7 @@ native_experiment() {
 	awk -v rest="$ms $(text_key <"$work/facts")" -v dir="$work/key" -f "$AWK/cellkeys.awk" "$work/plan"
 	find "$work/key" -type f | sort | xargs -r sha256sum -- | cut -c 1-16 | paste - "$work/plan" >"$work/keyed"
 	note "experiment $(basename -- "$file"), run $run, on CPUs ${cpus[*]}"
-	"$NATIVE/iddr-native" noise ms=1000 >"$work/noise" || die "the noise cannot be measured"
+	native_noise "${cpus[@]}" >"$work/noise"
 	cp -- "$work/facts" "$dir/facts.tmp"
 	native_manifest "$dir" "$file" "$work/noise"
 	native_cells "$dir" "$work/keyed" "$ms" "${cpus[@]}"

@@ -27,12 +27,12 @@
 #define DISPATCH(ops, loop, ...) do {					\
 	if ((ops) == &blkif_ops)					\
 		loop(&blkif_ops, __VA_ARGS__);				\
-	else if ((ops) == &blkif_plain_ops)				\
-		loop(&blkif_plain_ops, __VA_ARGS__);			\
+	else if ((ops) == &blkif_ahead_ops)				\
+		loop(&blkif_ahead_ops, __VA_ARGS__);			\
 	else if ((ops) == &split_ops)					\
 		loop(&split_ops, __VA_ARGS__);				\
-	else if ((ops) == &split_plain_ops)				\
-		loop(&split_plain_ops, __VA_ARGS__);			\
+	else if ((ops) == &split_ahead_ops)				\
+		loop(&split_ahead_ops, __VA_ARGS__);			\
 	else if ((ops) == &phase_ops)					\
 		loop(&phase_ops, __VA_ARGS__);				\
 	else if ((ops) == &rte64_ops)					\
@@ -49,8 +49,8 @@ static const struct subject subjects[] = {
 	{ "busy", &blkif_ops, IDDR_MODE_SPIN, false },
 	{ "hybrid", &blkif_ops, IDDR_MODE_HYBRID, true },
 	{ "adaptive", &blkif_ops, IDDR_MODE_ADAPTIVE, true },
-	{ "spin-plain", &blkif_plain_ops, IDDR_MODE_SPIN, true },
-	{ "split-plain", &split_plain_ops, IDDR_MODE_SPIN, true },
+	{ "spin-ahead", &blkif_ahead_ops, IDDR_MODE_SPIN, true },
+	{ "split-ahead", &split_ahead_ops, IDDR_MODE_SPIN, true },
 	{ "split-event", &split_ops, IDDR_MODE_EVENT, true },
 	{ "split-spin", &split_ops, IDDR_MODE_SPIN, true },
 	{ "split-adaptive", &split_ops, IDDR_MODE_ADAPTIVE, true },

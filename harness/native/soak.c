@@ -73,7 +73,7 @@ static void soak_back(struct side *s, u32 words)
 	u64 expected = 0;
 
 	while (iddr_wait(s)) {
-		u32 n = iddr_get(s, words, IDDR_RING_AHEAD), i;
+		u32 n = iddr_get(s, words, 0), i;
 
 		for (i = 0; i < n; i++) {
 			u64 *w = s->got + i * words, *slot;

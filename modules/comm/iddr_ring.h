@@ -217,37 +217,4 @@ static inline void iddr_ring_copy(void *dst, const void *slot, u32 bytes)
 		d[i] = READ_ONCE(s[i]);
 }
 
-/*
- * Slots in bulk: what was last in the peer's cache is asked for so many slots
- * before its turn. One line takes as long to come as some hundred instructions
- * take to run, but many can be on their way at once, and the processor does not
- * see far enough ahead by itself. Not beyond the entries that are known to wait,
- * or the slots that are known to be free: that would take lines from a peer that
- * is at work on them.
- * (results/reference/native/ has what it is worth.)
- */
-#define IDDR_RING_AHEAD		8U
-
-/* The lines of a slot that is read soon. */
-static inline void iddr_ring_prefetch(const void *slot, u32 bytes)
-{
-	const u8 *p = slot;
-	u32 i;
-
-	for (i = 0; i < bytes; i += 64)
-		prefetch(p + i);
-	prefetch(p + bytes - 1);
-}
-
-/* The lines of a slot that is filled soon. */
-static inline void iddr_ring_prefetchw(const void *slot, u32 bytes)
-{
-	const u8 *p = slot;
-	u32 i;
-
-	for (i = 0; i < bytes; i += 64)
-		prefetchw(p + i);
-	prefetchw(p + bytes - 1);
-}
-
 #endif /* IDDR_RING_H */

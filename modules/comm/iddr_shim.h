@@ -12,7 +12,6 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
-#include <linux/prefetch.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
@@ -47,18 +46,6 @@ typedef int64_t s64;
 #define virt_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define virt_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define virt_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
-
-/* A line that will be read, or written, soon. */
-#define prefetch(p)		__builtin_prefetch((p), 0, 3)
-#if defined(__x86_64__)
-/* The builtin is a prefetch for reading unless told of a processor that has it;
- * one that has not ignores it.
- */
-#define prefetchw(p)		__asm__ volatile("prefetchw %0" :: \
-						 "m" (*(const char *)(p)))
-#else
-#define prefetchw(p)		__builtin_prefetch((p), 1, 3)
-#endif
 
 #endif
 #endif /* IDDR_SHIM_H */
