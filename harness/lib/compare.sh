@@ -50,6 +50,7 @@ cmd_compare() {
 		usage_error "compare: two modes are needed, as in 'compare event spin'"
 	dir=$(run_dir "$exp" "$run")
 	[[ -s $dir/cells.tsv ]] || die "$dir has no tables; run 'harness/iddr derive'"
+	! native_run "$dir" || die "compare is for runs in domains; $dir/ratios.tsv has the ratios of this one"
 	have=$(modes_in "$dir/cells.tsv")
 	for m in "${names[@]}"; do
 		[[ " $have " == *" $(mode_name "$m") "* ]] || usage_error "compare: no mode '$m' in $dir; there are: $have"

@@ -348,6 +348,6 @@ cmd_soak() {
 			"${places[(n - 1) / 2 % 3]/-/anywhere}" "$(awk -F '\t' '$1 == "requests" { print $2 }' "$NATIVE/soak.one")" "$((left > 0 ? left : 0))" >&2
 	done
 	awk -F '\t' '{ sum[$1] += $2 }
-		END { printf "%d requests, %d bytes checked, %d changes of mode, %d sleeps, no error\n", sum["requests"], sum["bytes_checked"],
+		END { printf "%.0f requests, %.0f bytes checked, %.0f changes of mode, %.0f sleeps, no error\n", sum["requests"], sum["bytes_checked"],
 			sum["mode_changes"], sum["front_sleeps"] + sum["back_sleeps"] }' "$NATIVE/soak.tsv"
 }

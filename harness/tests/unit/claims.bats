@@ -38,7 +38,7 @@ claims() {
 }
 
 @test "a doctored table fails, in each of its claims" {
-	local n=0 id table
+	local n table
 	mkdir -p "$BATS_TEST_TMPDIR/doctored"
 	cp -r "$TOP/results/reference" "$BATS_TEST_TMPDIR/doctored/"
 	# Every number of every table a thousandfold.
@@ -50,9 +50,7 @@ claims() {
 	done
 	CLAIMS=$TOP/CLAIMS.md RESULTS=$BATS_TEST_TMPDIR/doctored run -1 claims
 	# What is zero, and stays so, is all that still holds.
-	while read -r id; do
-		n=$((n + 1))
-	done < <(grep '^ok ' <<<"$output" | grep -v ' = 0 ')
+	n=$(grep '^ok ' <<<"$output" | grep -vc ' = 0 ') || true
 	[[ $n == 0 ]] || { echo "$output"; return 1; }
 }
 
