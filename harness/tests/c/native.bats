@@ -81,7 +81,7 @@ broken() {
 @test "every subject is measured, with its payload, and its responses are right" {
 	local s
 	head -c 8388608 /dev/zero >"$BATS_TEST_TMPDIR/file"
-	for s in line two-lines pipe eventfd event spin busy hybrid adaptive spin-ahead split-event split-spin split-adaptive split-ahead rte64 rte112 virtio; do
+	for s in line two-lines pipe eventfd event spin busy hybrid adaptive spin-ahead split-event split-spin split-adaptive split-ahead phase-event phase-spin rte64 rte112 virtio; do
 		run -0 timeout 60 "$NATIVE" run subject="$s" ms=20
 		(($(figure requests) > 0))
 	done
