@@ -7,14 +7,12 @@
  *
  * Where the kernel knows whether its CPU has other work (single_task_running()),
  * a process does not; it finds out. A sched_yield() that took long did let
- * something run (alone, it
- * takes clock_yield), so the next look yields again; one that came back at once was
- * in vain, so it waits for twice as many looks to the next.
+ * something run (one
+ * for nothing takes clock_yield), so the next look yields again; one that came
+ * back at once was in vain, so it waits for twice as many looks to the next.
  *
  * Where a yield took longer than a sleep would (limits.max_ns), the CPU is wanted
- * by somebody who does not let go of it. Then hybrid and adaptive do not spin for
- * some waits, twice as many each time that it happens again: who wakes up goes
- * before who has just been running, who yields goes behind. Spin stays honest.
+ * by somebody who does not let go of it: iddr_wait_lost_cpu().
  */
 #ifndef NATIVE_WAIT_H
 #define NATIVE_WAIT_H
@@ -35,7 +33,6 @@ struct waiter {
 	int bell;
 	bool polite;			/* yields */
 	u32 looks, every;		/* since the last yield, to the next */
-	u32 no_spin, penalty, quiet;	/* see waiter_crowded() */
 };
 
 static inline void waiter_init(struct waiter *w, const u32 *mode,
@@ -48,7 +45,6 @@ static inline void waiter_init(struct waiter *w, const u32 *mode,
 	w->bell = bell;
 	w->polite = true;
 	w->every = 1;
-	w->penalty = 1;
 }
 
 /*
@@ -56,29 +52,6 @@ static inline void waiter_init(struct waiter *w, const u32 *mode,
  * most entries come if the peer is awake, and for which no budget is too small.
  */
 #define FREE_LOOKS	16U
-
-/* Waits without a spin after which it is tried again, at the most. */
-#define CROWDED_WAITS	4096U
-/* So many spins undisturbed halve the next penalty. */
-#define CROWDED_QUIET	64U
-
-/* The CPU was away for longer than a sleep costs. */
-static inline void waiter_crowded(struct waiter *w)
-{
-	w->no_spin = w->penalty;
-	w->quiet = 0;
-	if (w->penalty < CROWDED_WAITS)
-		w->penalty *= 2;
-}
-
-/* A spin ended with an entry, and the CPU was not away. */
-static inline void waiter_undisturbed(struct waiter *w)
-{
-	if (w->penalty > 1 && ++w->quiet == CROWDED_QUIET) {
-		w->quiet = 0;
-		w->penalty /= 2;
-	}
-}
 
 /*
  * Nothing there: give way to whoever has work for this CPU.
@@ -116,7 +89,7 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 			if (looks) {
 				w->n->looks += looks;
 				if (!crowded)
-					waiter_undisturbed(w);
+					iddr_wait_kept_cpu(&w->wait);
 				if (!crowded &&
 				    READ_ONCE(*w->mode) == IDDR_MODE_ADAPTIVE)
 					iddr_wait_caught(&w->wait, &w->limits,
@@ -128,10 +101,9 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 			return false;
 		mode = READ_ONCE(*w->mode);
 		budget = iddr_wait_budget(&w->wait, &w->limits, mode);
-		if (budget != U64_MAX && w->no_spin) {
-			w->no_spin--;
+		if (budget != U64_MAX && looks == 0 &&
+		    iddr_wait_no_spin(&w->wait))
 			budget = 0;
-		}
 		if (budget) {
 			if (budget != U64_MAX && looks >= FREE_LOOKS) {
 				now = ticks_to_ns(ticks());
@@ -146,7 +118,7 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 				if (waiter_relax(w) > w->limits.max_ns &&
 				    budget != U64_MAX) {
 					crowded = true;
-					waiter_crowded(w);
+					iddr_wait_lost_cpu(&w->wait);
 				}
 				continue;
 			}
