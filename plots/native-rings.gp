@@ -10,6 +10,7 @@ here(i) = at(word(SUBJECTS, i), "two", "quiet", "null", 0)
 bulk(i) = here(i) && (column("batch") > 1 || column("depth") == 1) && column("batch") <= 32
 set xrange [0.8:40]
 set xtics (1, 4, 32) offset 0,0.3
+name(s) = s eq "spin" ? "spin, Xen's layout" : subject_title(s)
 set multiplot @PLACE title head("Rings against each other, two cores, both sides polling")
 set title "throughput" offset 0,-0.7
 set xlabel "requests published together"
@@ -18,5 +19,5 @@ plot for [i = 1:words(SUBJECTS)] TABLE using (bulk(i) ? column("batch") : NaN):(
 set title "lines handed over for a request" offset 0,-0.7
 set ylabel ""
 set key at screen 0.5, screen (0.5 / HEIGHT) center center vertical maxrows 2 Left reverse samplen 4
-plot for [i = 1:words(SUBJECTS)] COUNTS using (strcol("subject") eq word(SUBJECTS, i) ? column("batch") : NaN):(column("transfers_per_req")) with linespoints ls style_of(word(SUBJECTS, i)) title subject_title(word(SUBJECTS, i))
+plot for [i = 1:words(SUBJECTS)] COUNTS using (strcol("subject") eq word(SUBJECTS, i) ? column("batch") : NaN):(column("transfers_per_req")) with linespoints ls style_of(word(SUBJECTS, i)) title name(word(SUBJECTS, i))
 unset multiplot

@@ -10,7 +10,7 @@ BEGIN {
 	FS = OFS = "\t"
 	if (draws == "") draws = 1000
 	if (seed == "") seed = 1
-	nbases = split("line two-lines pipe eventfd rte64 rte112 virtio uring event spin spin-ahead split-ahead better", base, " ")
+	nbases = split("line two-lines pipe eventfd rte64 rte112 virtio uring event spin split-spin better", base, " ")
 	nmetrics = split("rate rate_slice lat_p50_ns lat_p99_ns cpu_ns_per_req", metric, " ")
 	print "testbed", "subject", "base", "place", "load", "backing", "bytes", "depth", "batch", "metric", "n", "ratio", "lo", "hi", "value", "base_value"
 }

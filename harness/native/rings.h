@@ -154,9 +154,9 @@ static __inline_all void take_response(struct side *s, u64 id, u64 sum,
 
 /*
  * Asking for slots before their turn, so many ahead: of those that are known to
- * wait, or to be free, within a batch. It pays where the two CPUs are threads of
- * one core, and costs where they are cores (results/reference/native/), so the
- * modules do not do it; it is measured beside.
+ * wait, or to be free, within a batch. In Xen's layout it costs, on separate rings
+ * it may pay (results/reference/native/), so the modules do not do it; it is
+ * measured beside.
  */
 #define AHEAD	8U
 
