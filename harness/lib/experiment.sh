@@ -92,10 +92,6 @@ cell_rows() {
 # derive_run DIR: make the tables of a run from its raw data.
 derive_run() {
 	local dir=$1 list=() tab=$'\t'
-	if native_run "$dir"; then
-		native_derive "$dir"
-		return
-	fi
 	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
 	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
 	cell_rows "${list[@]}" >"$dir/cells.tsv.tmp"
@@ -149,7 +145,7 @@ cmd_derive() {
 	done
 	dir=$(run_dir "$exp" "$run")
 	[[ -d $dir/cells ]] || die "$dir has no raw data (the reference keeps only tables)"
-	derive_run "$dir"
+	if native_run "$dir"; then native_derive "$dir"; else derive_run "$dir"; fi
 	note "the tables are in $dir"
 }
 

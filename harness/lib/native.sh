@@ -208,8 +208,11 @@ native_counts() {
 native_derive() {
 	local dir=$1 tab=$'\t' d
 	local -a list=() files=()
-	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
-	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
+	[[ -s $dir/keys ]] || die "$dir does not say which cells its plan has (keys); run the experiment again"
+	# Those of another environment, which a named run may have, do not mix with these.
+	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort |
+		awk 'NR == FNR { wanted[$1]; next } { key = $0; sub(/.*\//, "", key); sub(/\.failed-[0-9]+$/, "", key) } key in wanted' "$dir/keys" -)
+	((${#list[@]})) || die "there are no cells of this plan in $dir; run the experiment first"
 	for d in "${list[@]}"; do
 		files+=("$d/cell.tsv" "$d/raw.tsv")
 	done
@@ -299,6 +302,7 @@ native_experiment() {
 	cp -- "$file" "$dir/experiment"
 	awk -v rest="$ms $(text_key <"$work/facts")" -v dir="$work/key" -f "$AWK/cellkeys.awk" "$work/plan"
 	find "$work/key" -type f | sort | xargs -r sha256sum -- | cut -c 1-16 | paste - "$work/plan" >"$work/keyed"
+	cut -f 1 "$work/keyed" >"$dir/keys"
 	note "experiment $(basename -- "$file"), run $run, on CPUs ${cpus[*]}"
 	native_noise "${cpus[@]}" >"$work/noise"
 	cp -- "$work/facts" "$dir/facts.tmp"

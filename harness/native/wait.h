@@ -7,9 +7,9 @@
  *
  * Where the kernel knows whether its CPU has other work (single_task_running()),
  * a process does not; it finds out. A sched_yield() that took long did let
- * something run (one
- * for nothing takes clock_yield), so the next look yields again; one that came
- * back at once was in vain, so it waits for twice as many looks to the next.
+ * something run (one for nothing takes clock_yield), so the next look yields again;
+ * one that came back at once was in vain, so it waits for twice as many looks to
+ * the next.
  *
  * Where a yield took longer than a sleep would (limits.max_ns), the CPU is wanted
  * by somebody who does not let go of it: iddr_wait_lost_cpu().

@@ -164,6 +164,8 @@ blocks() {
 	cells=("$RESULTS"/tiny/r/cells/*)
 	rm -r "${cells[2]}"
 	mkdir "$RESULTS/tiny/r/cells/left.partial"
+	# A cell of another environment, as a named run may have it, is not used.
+	cp -r "${cells[0]}" "$RESULTS/tiny/r/cells/0123456789abcdef"
 	run -0 "$TOP/harness/iddr" experiment "$FILE" --run r
 	[[ $output == *"1 of 6 cells to measure"* ]]
 	[ "$(column status <"$RESULTS/tiny/r/cells.tsv")" = "ok ok ok ok ok ok" ]
