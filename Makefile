@@ -29,6 +29,12 @@ experiment: setup ## measure configs/experiments/$(EXP): tables in results/, fig
 figures: ## draw the figures of EXP's newest run (or RUN=...) again, without measuring
 	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")
 
+claims: ## check CLAIMS.md against the committed tables, or against RUN=... of EXP
+	@$(IDDR) claims $(if $(RUN),--exp "$(if $(filter file,$(origin EXP)),native,$(EXP))" --run "$(RUN)")
+
+soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
+	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
+
 compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
 	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
 
@@ -56,4 +62,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment figures claims soak compare test test-full unit fuzz up down status clean

@@ -52,6 +52,7 @@ cmd_compare() {
 		usage_error "compare: '${names[0]}' and '${names[1]}' are the same mode twice"
 	dir=$(run_dir "$exp" "$run")
 	[[ -s $dir/cells.tsv ]] || die "$dir has no tables; run 'harness/iddr derive'"
+	! native_run "$dir" || die "compare is for runs in domains; $dir/ratios.tsv has the ratios of this one"
 	have=$(modes_in "$dir/cells.tsv")
 	for m in "${names[@]}"; do
 		[[ " $have " == *" $(mode_name "$m") "* ]] || usage_error "compare: no mode '$m' in $dir; there are: $have"

@@ -163,7 +163,7 @@ cmd_derive() {
 	done
 	dir=$(run_dir "$exp" "$run")
 	[[ -d $dir/cells ]] || die "$dir has no raw data (the reference keeps only tables)"
-	derive_run "$dir"
+	if native_run "$dir"; then native_derive "$dir"; else derive_run "$dir"; fi
 	note "the tables are in $dir"
 }
 
@@ -304,6 +304,10 @@ cmd_experiment() {
 	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
 	file=$(experiment_file "$name")
 	need jq jq
+	if native_experiment_file "$file"; then
+		native_experiment "$file" "$run" "$plan_only"
+		return
+	fi
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"

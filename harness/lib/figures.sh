@@ -9,6 +9,7 @@ figure_title() {
 	tcg) printf 'TCG-emulated: ratios only' ;;
 	kvm) printf 'Xen nested in KVM' ;;
 	xen) printf 'Xen on hardware' ;;
+	process) printf 'two processes, native speed' ;;
 	*) printf 'testbed: %s' "$1" ;;
 	esac
 }
@@ -19,6 +20,10 @@ figures_draw() {
 	need gnuplot gnuplot-nox
 	[[ -s $dir/summary.tsv ]] || die "$dir has no summary.tsv; run 'harness/iddr derive'"
 	out=$out/$exp
+	if native_run "$dir"; then
+		native_figures "$dir" "$out"
+		return
+	fi
 	mkdir -p -- "$out"
 	testbed=$(awk -F '\t' 'NR == 2 { print $1 }' "$dir/summary.tsv")
 	[[ -n $testbed ]] || die "$dir/summary.tsv is empty: no cell of this run can be used"

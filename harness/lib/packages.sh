@@ -8,6 +8,8 @@
 PACKAGES_TESTBED=(qemu-system-x86 mmdebstrap squashfs-tools-ng cpio xz-utils zstd kmod)
 PACKAGES_BUILD=(gcc gcc-12 libc6-dev binutils make libelf1)
 PACKAGES_RESULTS=(jq gnuplot-nox)
+# Of the testbed `process`: its programs, and what counts their instructions.
+PACKAGES_NATIVE=(libdpdk-dev liburing-dev pkgconf valgrind)
 PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel)
 
 # packages_wanted: print the packages that this testbed needs, one a line.
@@ -18,7 +20,7 @@ packages_wanted() {
 	else
 		printf '%s\n' "${PACKAGES_TESTBED[@]}"
 	fi
-	printf '%s\n' "${PACKAGES_BUILD[@]}" "${PACKAGES_RESULTS[@]}" "${PACKAGES_TESTS[@]}"
+	printf '%s\n' "${PACKAGES_BUILD[@]}" "${PACKAGES_RESULTS[@]}" "${PACKAGES_NATIVE[@]}" "${PACKAGES_TESTS[@]}"
 }
 
 # packages_missing: print those of them that are not installed.

@@ -210,6 +210,61 @@ static void tiny_budgets_survive_a_pause(void **state)
 }
 
 /* However well it went before, soon after it goes badly the budget yields. */
+/* Waits that go without a spin after the CPU was lost once more. */
+static u32 without_spin(struct iddr_wait *w)
+{
+	u32 n = 0;
+
+	iddr_wait_lost_cpu(w);
+	while (iddr_wait_no_spin(w))
+		n++;
+	return n;
+}
+
+static void company_is_avoided_for_longer_each_time(void **state)
+{
+	struct iddr_wait w;
+	u32 i, n;
+
+	(void)state;
+	iddr_wait_init(&w, &limits);
+	assert_false(iddr_wait_no_spin(&w));
+	for (i = 1; i <= IDDR_WAIT_PENALTY; i *= 2)
+		assert_int_equal(without_spin(&w), i);
+	/* No more than that. */
+	assert_int_equal(without_spin(&w), IDDR_WAIT_PENALTY);
+	/* The company is gone: half as long after each quiet while. */
+	for (n = IDDR_WAIT_PENALTY / 2; n > 1; n /= 2) {
+		for (i = 0; i < IDDR_WAIT_QUIET; i++)
+			iddr_wait_kept_cpu(&w);
+		assert_int_equal(w.penalty, n);
+	}
+	/* Once is no habit. */
+	for (i = 0; i < 2 * IDDR_WAIT_QUIET; i++)
+		iddr_wait_kept_cpu(&w);
+	assert_int_equal(without_spin(&w), 1);
+	assert_int_equal(budget(&w, &limits), 0);
+}
+
+static void company_that_comes_and_goes(void **state)
+{
+	struct iddr_wait w;
+	u32 i;
+
+	(void)state;
+	iddr_wait_init(&w, &limits);
+	/* A while that is not quite quiet does not count. */
+	assert_int_equal(without_spin(&w), 1);
+	for (i = 1; i < IDDR_WAIT_QUIET; i++)
+		iddr_wait_kept_cpu(&w);
+	assert_int_equal(without_spin(&w), 2);
+	for (i = 1; i < IDDR_WAIT_QUIET; i++)
+		iddr_wait_kept_cpu(&w);
+	assert_int_equal(w.penalty, 4);
+	iddr_wait_kept_cpu(&w);
+	assert_int_equal(w.penalty, 2);
+}
+
 static void credit_is_bounded(void **state)
 {
 	struct iddr_wait w = { .budget_ns = 200 * US };
@@ -366,6 +421,8 @@ int main(void)
 		cmocka_unit_test(one_pause_costs_at_most_half),
 		cmocka_unit_test(tiny_budgets_survive_a_pause),
 		cmocka_unit_test(credit_is_bounded),
+		cmocka_unit_test(company_is_avoided_for_longer_each_time),
+		cmocka_unit_test(company_that_comes_and_goes),
 		cmocka_unit_test(mixed_gaps_cost_little_more_than_the_better_way),
 		cmocka_unit_test(within_bounds_whatever_comes),
 		cmocka_unit_test(lingers_for_the_synchronous),
