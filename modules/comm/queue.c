@@ -422,6 +422,8 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 			if (looks) {
 				q->rx_stats.spin_hits++;
 				trace_iddr_spin_hit(q, looks);
+				if (idle_since)
+					iddr_wait_kept_cpu(&q->wait);
 				if (q->mode == IDDR_MODE_ADAPTIVE && idle_since)
 					iddr_wait_caught(&q->wait, q->limits,
 							 now - idle_since);
@@ -440,11 +442,20 @@ static bool iddr_queue_watch(struct iddr_queue *q, u64 *last)
 				break;
 			if (budget != U64_MAX) {
 				/* One clock reading a look, none after a hit. */
+				u64 before = now;
+
 				now = ktime_get_mono_fast_ns();
-				if (!idle_since)
+				if (!idle_since) {
 					idle_since = now;
-				else if (now - idle_since >= budget)
+					if (iddr_wait_no_spin(&q->wait))
+						break;
+				} else if (now - before >
+					   READ_ONCE(q->limits->max_ns)) {
+					iddr_wait_lost_cpu(&q->wait);
 					break;
+				} else if (now - idle_since >= budget) {
+					break;
+				}
 			}
 		}
 		q->rx_stats.spin_iterations++;

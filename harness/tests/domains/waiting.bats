@@ -59,6 +59,8 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 @test "hybrid with a budget longer than the gaps sends next to no notifications" {
 	set_modes hybrid hybrid
 	budget budget_us 1000000 front back
+	# Nor does it give up spinning when it has lost the CPU.
+	budget budget_max_us 1000000 front back
 	app "$BUSY_LOAD" "$DISK"
 	(($(growth front notify_sent "$BUSY_LOAD") <= 1))
 	(($(growth back notify_sent "$BUSY_LOAD") <= 1))
