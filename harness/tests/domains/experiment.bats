@@ -7,7 +7,7 @@ load lib
 setup_file() {
 	export RESULTS=$BATS_FILE_TMPDIR/results PLOTS_OUT=$BATS_FILE_TMPDIR/plots
 	cat >"$BATS_FILE_TMPDIR/tiny" <<-'EOT'
-		modes     = native stock event poll spin/event@copy
+		modes     = native stock event poll/event spin/event@copy
 		point     = randread 4k 8
 		modes     = adaptive
 		point     = idle
