@@ -353,7 +353,7 @@ cmd_experiment() {
 	derive_run "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"
 	note "tables: $dir/{summary,ratios,cells}.tsv"
-	note "figures: $IDDR_TOP/plots/out/$(basename -- "$file")/"
+	note "figures: ${PLOTS_OUT:-$IDDR_TOP/plots/out}/$(basename -- "$file")/"
 	if ((${#FAILED_CELLS[@]})); then
 		printf "iddr: failed: %s\n" "${FAILED_CELLS[@]}" >&2
 		die "${#FAILED_CELLS[@]} cells failed and are not used; the same command measures them again"

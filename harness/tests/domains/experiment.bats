@@ -38,7 +38,7 @@ column() {
 	diff <(column status | sort) - <<-'EOT'
 		adaptive/adaptive@persistent idle ok
 		event/event@persistent ok
-		native/native@persistent ok
+		native/native@- ok
 		poll/event@persistent ok
 		spin/event@copy ok
 		stock/stock@persistent ok
