@@ -77,7 +77,7 @@ native_facts() {
 
 # native_noise CPU CPU: how quiet the machine is, and how near the two CPUs are to each other: NAME<TAB>NUMBER lines.
 native_noise() {
-	"$NATIVE/iddr-native" noise ms=1000 || die "the noise cannot be measured"
+	"$NATIVE/iddr-native" noise "front_cpu=$1" "back_cpu=$2" ms=1000 || die "the noise cannot be measured"
 	"$NATIVE/iddr-native" run subject=line "front_cpu=$1" "back_cpu=$2" ms=100 >"$work/line" || die "a cache line cannot be handed over"
 	awk -F '\t' '$1 == "bucket" { from[++n] = $2; count[n] = $4; total += $4 }
 		END { for (i = 1; i <= n && 2 * sum < total; i++) sum += count[i]; print "line_round_trip_ns\t" from[i - 1] }' "$work/line"

@@ -152,8 +152,10 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "soak"))
 		return run_soak(argc - 2, argv + 2);
 	config_parse(&c, argv + 2, &requests);
+	if (!strcmp(argv[1], "noise") && (c.cpu[FRONT] < 0 || c.cpu[BACK] < 0))
+		die("noise needs front_cpu and back_cpu");
 	if (!strcmp(argv[1], "noise"))
-		return run_noise(c.ms);
+		return run_noise(&c);
 	if (!c.subject)
 		die("subject=NAME is missing");
 	if (!strcmp(argv[1], "count")) {

@@ -24,7 +24,7 @@
 #define SLICE_NS	1000000U
 #define MAX_SLICES	60000U
 
-/* Counters of one side. Its process writes them, the front process reads them. */
+/* Counters of one side. Its process writes them, the front one reads them. */
 struct counters {
 	u64 doorbells;		/* rung by this side */
 	u64 sleeps;		/* blocked in the doorbell's read */
@@ -34,12 +34,11 @@ struct counters {
 
 /* The first page of the region. */
 struct control {
-	u32 stop __line;		/* front writes: the back process shall end */
+	u32 stop __line;		/* front writes: back shall end */
 	u32 front_stop;			/* an idle front side shall go on */
-	u32 ready;			/* back writes: 1: it serves; 2: it failed */
+	u32 ready;			/* back writes: it serves */
 	u32 mode_wanted[2] __line;	/* soak: enum iddr_mode by side */
 	struct counters counters[2];	/* by side */
-	char error[256];		/* why ready is 2 */
 };
 
 enum { FRONT, BACK };
@@ -50,14 +49,13 @@ struct config {
 	const char *subject;
 	const char *file;		/* for the backings that are one */
 	int cpu[2];			/* pinned there; < 0: not pinned */
-	int hog_cpu;			/* a third busy process there; < 0: none */
+	int hog_cpu;			/* a third process there; < 0: none */
 	enum backing backing;
 	u32 bytes;			/* payload of a request */
 	u32 depth;			/* requests in flight; 0: idle */
 	u32 batch;			/* of requests published together */
 	u32 ms;				/* measured */
 	u32 warm_ms;			/* and before that */
-	u32 gap_us;			/* between a response and the next request */
 	u64 hybrid_ns, max_ns;		/* budgets */
 };
 
@@ -171,6 +169,6 @@ int run_uring(const struct config *c, bool sqpoll);
 bool pair_subject(const char *name);
 int count_pair(const struct config *c, u64 requests);
 int run_soak(int argc, char **argv);		/* soak.c */
-int run_noise(u32 ms);				/* noise.c */
+int run_noise(const struct config *c);		/* noise.c */
 
 #endif /* NATIVE_H */

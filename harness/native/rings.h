@@ -108,7 +108,7 @@ struct ring_ops {
 	void (*answer)(struct side *s, u32 words, u32 n);
 };
 
-/* The same for all rings: every word is written, and what it says depends on id. */
+/* For all rings: every word is written, and what it says depends on the id. */
 static __inline_all void fill_request(struct side *s, u64 *slot, u32 words)
 {
 	u64 id = s->sent++;
