@@ -136,7 +136,7 @@ run_dir() {
 	elif [[ -d $RESULTS/$1/$2 ]]; then
 		printf '%s\n' "$RESULTS/$1/$2"
 	elif [[ -d $2 ]]; then
-		[[ -s $2/cells.tsv || -d $2/cells ]] || usage_error "the directory $2 is no run: it has neither cells.tsv nor cells"
+		[[ -s $2/summary.tsv || -s $2/ratios.tsv || -d $2/cells ]] || usage_error "the directory $2 is no run: it has neither tables nor cells"
 		(cd -- "$2" && pwd -P)
 	else
 		usage_error "there is no run '$2' of '$1' in $RESULTS/$1"

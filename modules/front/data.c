@@ -467,14 +467,14 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 	blk_status_t status = iddr_front_status(rsp->status);
 	unsigned int grant_ops = 0;
 	struct iddr_fslot *slot;
+	const char *offence;
 	struct request *rq;
 	int err = 0;
 
-	if (iddr_check_response(rsp, &fq->slots->shadow, sizeof(*fq->slots),
-				fq->q.nr_slots)) {
-		fq->q.offence = iddr_check_offence(rsp, &fq->slots->shadow,
-						   sizeof(*fq->slots),
-						   fq->q.nr_slots);
+	offence = iddr_check_offence(rsp, &fq->slots->shadow,
+				     sizeof(*fq->slots), fq->q.nr_slots);
+	if (unlikely(offence)) {
+		fq->q.offence = offence;
 		return -EPROTO;
 	}
 	/* Checked, but not for what the processor does ahead of the check. */

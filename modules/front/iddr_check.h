@@ -16,28 +16,9 @@ struct iddr_shadow {
 };
 
 /*
- * Does @rsp answer one of our requests? Its id is the request's tag.
- * Return: 0, or -EPROTO for an id that is out of range or not in flight
- * (unsolicited, duplicate), another operation, or a status that is none.
+ * What is wrong with @rsp as an answer to one of our requests, whose tag is its
+ * id, in words. Return: NULL if it is all right.
  */
-static inline int iddr_check_response(const struct blkif_response *rsp,
-				      const struct iddr_shadow *shadow,
-				      size_t shadow_stride, u32 nr)
-{
-	const struct iddr_shadow *s;
-
-	if (rsp->id >= nr)
-		return -EPROTO;
-	s = (const void *)((const char *)shadow + rsp->id * shadow_stride);
-	if (!s->busy || rsp->operation != s->operation)
-		return -EPROTO;
-	if (rsp->status != BLKIF_RSP_OKAY && rsp->status != BLKIF_RSP_ERROR &&
-	    rsp->status != BLKIF_RSP_EOPNOTSUPP)
-		return -EPROTO;
-	return 0;
-}
-
-/* What is wrong with a response that iddr_check_response() refuses, in words. */
 static inline const char *
 iddr_check_offence(const struct blkif_response *rsp,
 		   const struct iddr_shadow *shadow, size_t shadow_stride,
@@ -52,7 +33,10 @@ iddr_check_offence(const struct blkif_response *rsp,
 		return "response to no request";
 	if (rsp->operation != s->operation)
 		return "response of another operation";
-	return "impossible status";
+	if (rsp->status != BLKIF_RSP_OKAY && rsp->status != BLKIF_RSP_ERROR &&
+	    rsp->status != BLKIF_RSP_EOPNOTSUPP)
+		return "impossible status";
+	return NULL;
 }
 
 /*

@@ -23,7 +23,8 @@ static int check(u64 id, u8 operation, s16 status)
 		.id = id, .operation = operation, .status = status,
 	};
 
-	return iddr_check_response(&rsp, &slots->shadow, sizeof(*slots), 4);
+	return iddr_check_offence(&rsp, &slots->shadow, sizeof(*slots), 4) ?
+	       -EPROTO : 0;
 }
 
 static void answers_to_our_requests(void **state)

@@ -29,7 +29,8 @@ static void response(struct input *in)
 	rsp.operation = take8(in);
 	rsp.status = take8(in) & 1 ? (s16)take16(in) : -(take8(in) % 5);
 
-	err = iddr_check_response(&rsp, &slots->shadow, sizeof(*slots), nr);
+	err = iddr_check_offence(&rsp, &slots->shadow, sizeof(*slots), nr) ?
+	      -EPROTO : 0;
 	for (u32 i = 0; i < nr; i++) {
 		if (i == rsp.id && slots[i].shadow.busy &&
 		    slots[i].shadow.operation == rsp.operation &&
