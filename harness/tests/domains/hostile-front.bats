@@ -270,11 +270,13 @@ all_survived() {
 	local n
 	app "$OTHER_SERVED"'
 		cd /sys/kernel/debug/hostile_front
+		echo 0 >fresh
 		while read -r name kind _; do
 			[[ $kind == @(refused|answered|either|breach) ]] || continue
 			echo "$name" >attack
 			cat attack
 		done <list
+		echo 1 >fresh
 		other_count
 		other_served 4
 		dmesg -c -l emerg,alert,crit,err,warn' >"$BATS_TEST_TMPDIR/reports"
@@ -283,7 +285,7 @@ all_survived() {
 	n=$(grep -c ^survived "$BATS_TEST_TMPDIR/reports")
 	((n > 70))
 	log_is storage "$(storage 'dmesg -c -l emerg,alert,crit,err,warn')" \
-		"$SAYS|I/O error, dev nullb0" 45 250
+		"$SAYS|I/O error, dev nullb0" 5 150
 }
 
 @test "data path map: all attacks on a connection" {
