@@ -334,7 +334,7 @@ SAYS="vbd-[0-9]+-$DEVID: ([0-9]+ |refused request: )|callbacks suppressed"
 		app 'echo "vbd-$1" >/sys/bus/xen/drivers/hostile_front/unbind' "$DEVID"
 		attach_instead w /dev/nullb0
 		take honest
-		back_says "$SAYS"
+		back_says "vbd-[0-9]+-$DEVID: |callbacks suppressed"
 	done
 }
 
@@ -346,7 +346,7 @@ SAYS="vbd-[0-9]+-$DEVID: ([0-9]+ |refused request: )|callbacks suppressed"
 		echo "vbd-$1" >unbind; echo "vbd-$1" >bind
 	     done' "$DEVID"
 	take honest
-	back_says "$SAYS"
+	back_says "vbd-[0-9]+-$DEVID: |callbacks suppressed"
 }
 
 @test "at the end Xen has no page of the application domain mapped for the storage domain" {
