@@ -117,12 +117,12 @@ teardown() {
 			n = split(cell[2], word, " ")
 			for (i = 1; i <= n; i++)
 				print "queue<N>/" word[i]
-		}' "$IDDR_TOP/modules/ABI.md" | sort)
+		}' "$IDDR_TOP/modules/ABI.md" | LC_ALL=C sort)
 	(($(wc -l <<<"$documented") > 20))
 	for side in app storage; do
 		dir=/sys/block/$DISK/iddr
 		[[ $side == app ]] || dir="/sys/bus/xen-backend/devices/vbd-*-$DEVID/iddr"
 		diff <(echo "$documented") \
-			<(script_in "$side" 'cd $1; find . -type f | sed "s|^\./||; s|^queue[0-9]*/|queue<N>/|" | sort -u' "$dir")
+			<(script_in "$side" 'cd $1; find . -type f | sed "s|^\./||; s|^queue[0-9]*/|queue<N>/|" | LC_ALL=C sort -u' "$dir")
 	done
 }

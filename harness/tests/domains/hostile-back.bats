@@ -128,8 +128,10 @@ report() {
 # that match LOG.
 recover() {
 	observe app "$APP$HOLDS"'
-		if [[ ! -e /sys/block/$disk/iddr/mode ]] || ! reads_tag 2>/dev/null; then rebind; fi
-		reads_tag
+		if [[ ! -e /sys/block/$disk/iddr/mode ]] || ! reads_tag 2>/dev/null; then
+			rebind
+			reads_tag
+		fi
 		holds iddr_front
 		dmesg -c -l emerg,alert,crit,err,warn' "$DISK" "$DEVID"
 	((status == 0)) || { printf '%s\n' "$output"; return 1; }

@@ -133,7 +133,7 @@ data_is_right() {
 }
 
 @test "our back end under xen-blkfront: detached and attached, either end in turn ours, again and again; the data stays" {
-	local i script sum='' rounds=2
+	local i script sum='' rounds=1
 	[[ -z ${IDDR_FULL:-} ]] || rounds=5
 	for ((i = 0; i < rounds; i++)); do
 		for script in block-iddr-back block-stock block-iddr-front block-iddr; do

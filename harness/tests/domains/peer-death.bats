@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# One domain dies under load; the other lives on and keeps nothing of it.
+# One domain dies under load on several disks, each in another mode; the other lives on and keeps nothing of it.
 
 load lib
 
 setup_file() {
+	# A disk a mode.
 	export MODES='event spin'
 	[[ -z ${IDDR_FULL:-} ]] || MODES+=' hybrid adaptive'
 }
@@ -20,8 +21,19 @@ again() {
 }
 
 setup() {
+	local mode letters=defg n=0
 	# Whatever has become of the test before.
 	"$IDDR" up 3>&-
+	DISKS=()
+	for mode in $MODES; do
+		# shellcheck disable=SC2034 # set_modes uses it
+		DISK=xvd${letters:n:1} DEVID=$(((202 << 8) + (3 + n << 4)))
+		attach "$DISK" /dev/ram0
+		set_modes "$mode" "$mode"
+		DISKS+=("$DISK")
+		n=$((n + 1))
+	done
+	forget_kernel_logs
 }
 
 teardown_file() {
@@ -29,79 +41,75 @@ teardown_file() {
 	"$IDDR" up 3>&-
 }
 
-# load_in_background: writes to the disk until they fail; returns once it runs.
+# load_in_background: writes to each disk until they fail; returns once all are under way.
 load_in_background() {
-	app 'rm -f /tmp/load
-	     read -r before </sys/block/$1/iddr/queue0/requests
-	     (while fio --allow_file_create=0 --name=l --filename=/dev/$1 --ioengine=libaio --direct=1 \
-			--rw=randwrite --bs=4k --size=16m --iodepth=16 >/tmp/load.out 2>&1; do :; done
-	      echo failed >/tmp/load) </dev/null >/dev/null 2>&1 &
-	     for ((i = 0; i < 300; i++)); do
-		read -r now </sys/block/$1/iddr/queue0/requests
-		((now < before + 30)) || exit 0
+	app 'for disk; do
+		rm -f /tmp/load.$disk
+		(while fio --allow_file_create=0 --name=l --filename=/dev/$disk --ioengine=libaio --direct=1 \
+			--rw=randwrite --bs=4k --size=16m --iodepth=16 >/tmp/load.out.$disk 2>&1; do :; done
+		 echo failed >/tmp/load.$disk) </dev/null >/dev/null 2>&1 &
+	     done
+	     for disk; do
+		for ((i = 0; i < 300; i++)); do
+			read -r now </sys/block/$disk/iddr/queue0/requests
+			((now < 100)) || continue 2
+			sleep 0.1
+		done
+		echo "no load on $disk"; exit 1
+	     done' "${DISKS[@]}"
+}
+
+# said_nothing DOM [REGEX]: its kernel has logged no more than lines that match.
+said_nothing() {
+	local log
+	log=$(kernel_log "$1" | grep -Ev -- "${2:-^$}") || true
+	[[ -z $log ]] || { printf 'kernel log of %s:\n%s\n' "$1" "$log"; return 1; }
+}
+
+@test "the application domain is destroyed under load on a disk asleep and one spinning (full: in every mode); the storage domain lets go of all it had" {
+	load_in_background
+	dom0 'xl destroy iddr-app'
+	storage 'for ((i = 0; i < 100; i++)); do
+			ls /sys/bus/xen-backend/devices/vbd-* >/dev/null 2>&1 || break
+			sleep 0.1
+		 done
+		 # "! command" alone would not end a script under set -e.
+		 if ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null; then exit 1; fi
+		 [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrb/* ]]
+		 # Nothing of it holds the module or the device.
+		 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko
+		 dd if=/dev/ram0 of=/dev/null bs=64k count=16 iflag=direct status=none'
+	said_nothing storage
+	said_nothing dom0
+	again app
+}
+
+@test "the storage domain is destroyed under load on a disk asleep and one spinning (full: in every mode); the application gets errors and its kernel lives on" {
+	load_in_background
+	dom0 'xl destroy iddr-storage'
+	app 'for disk; do
+		for ((i = 0; i < 300; i++)); do
+			[[ ! -e /tmp/load.$disk ]] || break
+			sleep 0.1
+		done
+		[[ $(</tmp/load.$disk) == failed ]]
+	     done
+	     for ((i = 0; i < 100; i++)); do
+		ls /sys/block/*/iddr >/dev/null 2>&1 || break
 		sleep 0.1
 	     done
-	     exit 1' "$DISK"
-}
-
-@test "the application domain is destroyed under load, both ends asleep or spinning (full: in every mode); the storage domain lets go of all it had" {
-	local mode log d
-	for mode in $MODES; do
-		echo "mode $mode"
-		attach "$DISK" /dev/ram0
-		forget_kernel_logs
-		set_modes "$mode" "$mode"
-		load_in_background
-		dom0 'xl destroy iddr-app'
-		storage 'for ((i = 0; i < 100; i++)); do
-				ls /sys/bus/xen-backend/devices/vbd-* >/dev/null 2>&1 || break
-				sleep 0.1
-			 done
-			 # "! command" alone would not end a script under set -e.
-			 if ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null; then exit 1; fi
-			 [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrb/* ]]
-			 # Nothing of it holds the module or the device.
-			 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko
-			 dd if=/dev/ram0 of=/dev/null bs=64k count=16 iflag=direct status=none'
-		for d in storage dom0; do
-			log=$(kernel_log "$d")
-			[[ -z $log ]] || { printf 'kernel log of %s:\n%s\n' "$d" "$log"; return 1; }
-		done
-		again app
-	done
-}
-
-@test "the storage domain is destroyed under load, both ends asleep or spinning (full: in every mode); the application gets errors and its kernel lives on" {
-	local mode log
-	for mode in $MODES; do
-		echo "mode $mode"
-		attach "$DISK" /dev/ram0
-		forget_kernel_logs
-		set_modes "$mode" "$mode"
-		load_in_background
-		dom0 'xl destroy iddr-storage'
-		app 'for ((i = 0; i < 300; i++)); do
-			[[ ! -e /tmp/load ]] || break
-			sleep 0.1
-		     done
-		     [[ $(</tmp/load) == failed ]]
-		     for ((i = 0; i < 100; i++)); do
-			[[ -e /sys/block/$1 ]] || break
-			sleep 0.1
-		     done
-		     [[ ! -e /sys/block/$1 ]]
-		     [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrf/* ]]
-		     # What the dead domain had mapped comes back once Xen has forgotten it.
-		     for ((i = 0; i < 300; i++)); do
-			(($(</sys/module/iddr_comm/parameters/quarantined_pages))) || exit 0
-			sleep 0.1
-		     done
-		     exit 1' "$DISK"
-		log=$(kernel_log app | grep -Ev 'back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed') || true
-		[[ -z $log ]] || { echo "$log"; return 1; }
-		log=$(kernel_log dom0)
-		[[ -z $log ]] || { echo "$log"; return 1; }
-		dom0 'xl block-detach iddr-app "$1" || xl block-detach iddr-app "$1" --force' "$DISK"
-		again storage
-	done
+	     if ls -d /sys/block/xvd* 2>/dev/null; then exit 1; fi
+	     [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrf/* ]]
+	     # What the dead domain had mapped comes back once Xen has forgotten it.
+	     for ((i = 0; i < 300; i++)); do
+		(($(</sys/module/iddr_comm/parameters/quarantined_pages))) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "${DISKS[@]}"
+	said_nothing app 'back end of xvd[d-g] is gone|I/O error, dev xvd[d-g]|Buffer I/O error on dev xvd[d-g]|callbacks suppressed'
+	said_nothing dom0
+	dom0 'for disk; do
+		xl block-detach iddr-app "$disk" || xl block-detach iddr-app "$disk" --force
+	      done' "${DISKS[@]}"
+	again storage
 }

@@ -18,6 +18,7 @@ static struct hf hf = {
 	.ctl = { .run = hf_attack, .list = hf_list },
 	.persistent = true,
 	.queues = 1,
+	.fresh = true,
 	.max_values = U32_MAX,
 	.rounds = 50,
 };
@@ -570,6 +571,7 @@ static int __init hf_init(void)
 	hostile_ctl_init(&h->ctl, "hostile_front");
 	debugfs_create_bool("persistent", 0600, h->ctl.dir, &h->persistent);
 	debugfs_create_bool("copies", 0600, h->ctl.dir, &h->copies);
+	debugfs_create_bool("fresh", 0600, h->ctl.dir, &h->fresh);
 	debugfs_create_u32("queues", 0600, h->ctl.dir, &h->queues);
 	debugfs_create_u32("ring_order", 0600, h->ctl.dir, &h->ring_order);
 	debugfs_create_u32("max_values", 0600, h->ctl.dir, &h->max_values);

@@ -96,6 +96,7 @@ struct hf {
 	u32 queues;			/* wanted; at most what is offered */
 	u32 ring_order;
 	bool copies;			/* the back end's data path is copy */
+	bool fresh;			/* a new connection after each refusal */
 	u32 max_values;			/* of a key that are tried */
 	u32 rounds;			/* of reconnect */
 };

@@ -1729,9 +1729,9 @@ static void hf_execute(struct hf *h, const struct hf_attack *a)
 			hf_serves(h);
 		/* What was granted for the attack alone is to come back; and a
 		 * back end may limit the rate of its complaints by connection:
-		 * each refusal has its own, so that each is to be seen.
+		 * if each refusal has its own, each is to be seen.
 		 */
-		if (a->kind == REFUSED || h->nr_extra)
+		if ((a->kind == REFUSED && h->fresh) || h->nr_extra)
 			hf_reset(h);
 		break;
 	case SUICIDE:
