@@ -306,11 +306,11 @@ SAYS="vbd-[0-9]+-$DEVID: ([0-9]+ |refused request: )|callbacks suppressed"
 
 @test "a read-only disk is not written to, whatever is asked" {
 	local before
-	before=$(storage 'head -c 60M /dev/nullb0 | cksum')
+	before=$(storage 'head -c 60M /dev/nullb0 | sha256sum')
 	attach_instead r /dev/nullb0
 	take honest write-readonly-disk flush-readonly-disk discard-not-offered
 	back_says "vbd-[0-9]+-$DEVID: refused request: (change of a read-only disk|discard, not offered) " 3 3
-	[[ $(storage 'head -c 60M /dev/nullb0 | cksum') == "$before" ]]
+	[[ $(storage 'head -c 60M /dev/nullb0 | sha256sum') == "$before" ]]
 	attach_instead w /dev/nullb0
 }
 
