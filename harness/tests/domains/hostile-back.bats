@@ -132,8 +132,8 @@ recover() {
 			rebind
 			reads_tag
 		fi
-		holds iddr_front
-		dmesg -c -l emerg,alert,crit,err,warn' "$DISK" "$DEVID"
+		holds_only iddr_front "$3"
+		dmesg -c -l emerg,alert,crit,err,warn' "$DISK" "$DEVID" "$(<"$BATS_FILE_TMPDIR/holds")"
 	((status == 0)) || { printf '%s\n' "$output"; return 1; }
 	[[ ${lines[0]} == "$(<"$BATS_FILE_TMPDIR/holds")" ]] || { printf '%s\n' "$output"; return 1; }
 	log=$(tail -n +2 <<<"$output")

@@ -67,8 +67,8 @@ attack() {
 	# The kernel of the attacker itself is a proper one, and has nothing to say.
 	((${#lines[@]} == 1))
 	log=$(storage "$HOLDS"'
-		holds iddr_back
-		dmesg -c -l emerg,alert,crit,err,warn')
+		holds_only iddr_back "$1"
+		dmesg -c -l emerg,alert,crit,err,warn' "$(<"$BATS_FILE_TMPDIR/holds")")
 	# No thread and no use of the module more than before the attacks, and none less.
 	[[ ${log%%$'\n'*} == "$(<"$BATS_FILE_TMPDIR/holds")" ]]
 	log=$(tail -n +2 <<<"$log")

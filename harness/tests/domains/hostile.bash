@@ -95,6 +95,15 @@ HOLDS='
 		n=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c "^iddr[bf]/" || true)
 		echo "$n threads, $(</sys/module/$1/refcnt) users"
 	}
+	# holds_only MODULE WHAT: the same, once it is WHAT; what is about to end gets 5 s.
+	holds_only() {
+		local i
+		for ((i = 0; i < 50; i++)); do
+			[[ $(holds "$1") != "$2" ]] || break
+			sleep 0.1
+		done
+		holds "$1"
+	}
 '
 
 # What the attacker says of itself is no offence.
