@@ -2,7 +2,7 @@
 # budgets.gp: how long to spin before sleeping: from not at all (event) over hybrid's budgets to for ever
 # (spin), both sides alike; and the budget that adapts itself.
 PLACES = 2
-BELOW = 1.6
+BELOW = 2.0
 load STYLE
 set style line 21 lc rgb "#0072B2" lw 1.2 dt 1     pt 7 ps 0.55
 set style line 22 lc rgb "#D55E00" lw 1.2 dt (6,3) pt 5 ps 0.5
@@ -15,12 +15,12 @@ unset logscale x
 set xrange [0.5:words(BUDGETS) + 0.5]
 set xtics () rotate by 35 right
 do for [i = 1:words(BUDGETS)] { set xtics add (name(word(BUDGETS, i)) i) }
-set xlabel "budget ({/Symbol m}s)" offset 0,0.2
+set xlabel "budget (µs)" offset 0,0.2
 set multiplot @PLACE title head(sprintf("Budgets of hybrid, both sides, %s, %s", rw_name(MATRIX_RW), unit(MATRIX_BS)))
 set title "requests/s" offset 0,-0.7
 set ylabel "" offset 0.5,0
 plot for [i = 1:words(BUDGETS_QD)] TABLE using (place(int(word(BUDGETS_QD, i)))):(column("iops")):(column("iops_lo")):(column("iops_hi")) with yerrorbars ls 20 + i notitle
-set title "CPU time per request, all domains (ms)" offset 0,-0.7
-set key at screen 0.5, screen (0.35 / HEIGHT) center center horizontal Left reverse
+set title "CPU time, all domains (ms)" offset 0,-0.7
+set key at screen 0.5, screen (0.3 / HEIGHT) center center vertical maxrows 1 Left reverse
 plot for [i = 1:words(BUDGETS_QD)] TABLE using (place(int(word(BUDGETS_QD, i)))):(column("cpu_us_per_io") / 1e3):(column("cpu_us_per_io_lo") / 1e3):(column("cpu_us_per_io_hi") / 1e3) with yerrorbars ls 20 + i title "depth ".word(BUDGETS_QD, i)
 unset multiplot

@@ -2,7 +2,7 @@
 # idle.gp: what a disk costs that has nothing to do, by how both its ends wait: CPU time of its threads,
 # and of the whole domains, which also run their timers and the measurement.
 PLACES = 2
-BELOW = 1.2
+BELOW = 1.4
 load STYLE
 place(d) = strcol("rw") eq "idle" && index_of(IDLE_MODES, strcol("mode")) ? index_of(IDLE_MODES, strcol("mode")) + d : NaN
 number(x) = x >= 10 ? sprintf("%.0f", x) : x >= 1 ? sprintf("%.1f", x) : sprintf("%.2f", x)
@@ -11,7 +11,7 @@ set grid noxtics
 set xrange [0.5:words(IDLE_MODES) + 0.5]
 set yrange [0:115]
 set ytics 0, 25, 100
-set xtics () offset 0,0.3
+set xtics () offset 0,0.3 font SMALL
 do for [i = 1:words(IDLE_MODES)] { set xtics add (word(IDLE_MODES, i) i) }
 unset xlabel
 set boxwidth 0.36
@@ -23,10 +23,10 @@ do for [p = 1:2] {
 	B = p == 1 ? "thread_back_pct" : "cpu_storage_pct"
 	set title (p == 1 ? "the disk's threads" : "whole domains") offset 0,-0.7
 	set ylabel (p == 1 ? "percent" : "") offset 0.5,0
-	if (p == 2) { set key at screen 0.5, screen (0.3 / HEIGHT) center center horizontal Left reverse }
+	if (p == 2) { set key at screen 0.5, screen (0.4 / HEIGHT) center center horizontal Left reverse }
 	plot TABLE using (place(-0.19)):(column(A)) lc rgb "#56B4E9" title "front end, application domain", \
 		TABLE using (place(0.19)):(column(B)) lc rgb "#E69F00" title "back end, storage domain", \
-		TABLE using (place(-0.25)):(column(A) + 5):(number(column(A))) with labels font ",5.5" notitle, \
-		TABLE using (place(0.25)):(column(B) + 5):(number(column(B))) with labels font ",5.5" notitle
+		TABLE using (place(-0.25)):(column(A) + 5):(number(column(A))) with labels font TINY notitle, \
+		TABLE using (place(0.25)):(column(B) + 5):(number(column(B))) with labels font TINY notitle
 }
 unset multiplot

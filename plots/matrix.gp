@@ -21,8 +21,8 @@ set border 0
 set tics scale 0
 set xrange [0.5:words(FRONTS) + 0.5]
 set yrange [0.5:words(BACKS) + 0.5]
-set xtics () offset 0,0.3
-set ytics ()
+set xtics () offset 0,0.3 font SMALL
+set ytics () font SMALL
 do for [i = 1:words(FRONTS)] { set xtics add (word(FRONTS, i) i) }
 do for [i = 1:words(BACKS)] { set ytics add (word(BACKS, i) i) }
 set xlabel "front end" offset 0,0.8
@@ -37,7 +37,7 @@ do for [p = 1:PLACES] {
 	SIGN = p % 2 ? 1 : -1
 	Q = int(word(MATRIX_QD, (p + 1) / 2))
 	set title (p % 2 ? "requests/s" : "CPU time per request").sprintf(", depth %d", Q) offset 0,-0.7
-	set ylabel (p % 2 ? "back end" : "") offset 0.5,0
+	set ylabel (p % 2 ? "back end" : "") offset 2.6,0
 	REL(n) = here(Q) ? column(NAME) / BASE[p] : NaN
 	plot TABLE using (index_of(FRONTS, strcol("front"))):(index_of(BACKS, strcol("back"))):(0.5):(0.5):(SIGN * log(REL(0)) / log(3)) with boxxyerror lc palette notitle, \
 		TABLE using (here(Q) ? index_of(FRONTS, strcol("front")) : NaN):(index_of(BACKS, strcol("back"))):(sprintf("%.2f", REL(0))) with labels notitle

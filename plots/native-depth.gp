@@ -16,7 +16,7 @@ do for [n = 1:4] {
 	P = word("two one", (n + 1) / 2)
 	X = word("rate cpu_ns_per_req", 2 - n % 2)
 	set yrange [(n % 2 ? 1e4 : 10):(n % 2 ? 1e8 : 1e5)]
-	set title (n % 2 ? "requests/s" : "CPU time of a request (ns)").(P eq "two" ? ", two cores" : ", one core") offset 0,-0.7
+	set title (n % 2 ? "requests/s" : "CPU time/request (ns)").(P eq "two" ? ", two cores" : ", one core") offset 0,-0.7
 	if (n == 4) { set key at screen 0.5, screen (0.35 / HEIGHT) center center vertical maxrows 1 Left reverse samplen 4 }
 	plot for [i = 1:words(SUBJECTS)] TABLE using (row(i, P)):(column(X)):(column(X."_lo")):(column(X."_hi")) with yerrorlines ls style_of(word(SUBJECTS, i)) title word(SUBJECTS, i)
 }

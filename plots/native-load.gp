@@ -10,7 +10,7 @@ unset xlabel
 set logscale y
 unset offsets
 GROUPS = "payload,_depth_1 beside_a_busy_process file,_4_KiB idle"
-what(g, k) = word(g == 1 ? "512_B 4_KiB 64_KiB" : g == 2 ? "depth_1 depth_32" : g == 3 ? "depth_1 depth_32" : "nothing", k)
+what(g, k) = word(g == 1 ? "512_B 4_KiB 64_KiB" : g == 2 ? "depth_1 depth_32" : g == 3 ? "depth_1 depth_32" : "both_sides", k)
 load_(g) = g == 2 ? "hog" : "quiet"
 backing(g) = g == 1 ? "memcpy" : g == 3 ? "file" : "null"
 bytes(g, k) = g == 1 ? int(word("512 4096 65536", k)) : g == 3 ? 4096 : 0
@@ -25,7 +25,7 @@ do for [g = 1:4] {
 	do for [k = 1:N] { set xtics add (system("echo ".what(g, k)." | tr _ ' '") k) }
 	set format y (g == 4 ? "%g" : "10^{%L}")
 	set yrange [(g == 4 ? 0.01 : 100):(g == 4 ? 1000 : 1e7)]
-	set title system("echo ".word(GROUPS, g)." | tr _ ' '").(g == 4 ? ": CPU time, both sides (% of a core)" : ": requests/s") offset 0,-0.7
+	set title system("echo ".word(GROUPS, g)." | tr _ ' '").(g == 4 ? ": CPU time (% of a core)" : ": requests/s") offset 0,-0.7
 	if (g == 4) { set key at screen 0.5, screen (0.35 / HEIGHT) center center vertical maxrows 1 Left reverse }
 	plot for [i = 1:words(SUBJECTS)] for [k = 1:N] TABLE using (row(i, g, k)):(column(X)):(column(X."_lo")):(column(X."_hi")) with yerrorbars ls style_of(word(SUBJECTS, i)) dt 1 title (k == 1 ? word(SUBJECTS, i) : "")
 }

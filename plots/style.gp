@@ -9,6 +9,7 @@
 # Colours are Okabe and Ito's, fixed per mode; point and dash differ too, so that figures survive
 # grey and colour-blind readers.
 
+set encoding utf8
 set datafile separator "\t"
 set datafile columnheaders
 set datafile missing NaN
@@ -56,8 +57,11 @@ WIDTH = 11.0
 HEIGHT = 4.2 * ROWS + BOTTOM
 PLACE = sprintf("layout %d, 2 margins screen %g, %g, %g, %g spacing screen %g, %g", ROWS, \
 	1.4 / WIDTH, 1 - 0.25 / WIDTH, BOTTOM / HEIGHT, 1 - 1.5 / HEIGHT, 1.5 / WIDTH, 1.4 / HEIGHT)
+# Fonts for what has little room; in points, SVG's in pixels.
+SMALL = sprintf(",%g", (KIND eq "svg" ? 10.7 : 8) * 0.78)
+TINY = sprintf(",%g", (KIND eq "svg" ? 10.7 : 8) * 0.62)
 if (KIND eq "pdf") set terminal pdfcairo size WIDTH cm, HEIGHT cm font "Liberation Sans,8"
-if (KIND eq "svg") set terminal svg size int(WIDTH * 37.8), int(HEIGHT * 37.8) font "Liberation Sans,10.7" background rgb "white"
+if (KIND eq "svg") set terminal svg size int(WIDTH * 50.4), int(HEIGHT * 50.4) font "Liberation Sans,10.7" linewidth 1.33 background rgb "white"
 if (KIND eq "png") set terminal pngcairo size int(WIDTH * 120), int(HEIGHT * 120) font "Liberation Sans,8" fontscale 2.4 linewidth 3.17 pointscale 3.17
 set output OUT
 
@@ -73,6 +77,8 @@ set offsets 0, 0, graph 0.05, 0
 set format y "%.10g"
 set style data yerrorlines
 set bars 0.5
+# Of the white disc that error bars stop at; points have sizes of their own.
+set pointsize 0.3
 # A figure says "eval KEY" before its last panel, and plots @KEYS with every one.
 unset key
 KEY = FREE ? sprintf("set key at screen 0.76, screen %g center center vertical maxrows 10 Left reverse samplen 4 spacing 1.2 title 'front end/back end'", \

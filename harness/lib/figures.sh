@@ -14,9 +14,25 @@ figure_title() {
 	esac
 }
 
+# figure_draw NAME OUT ASSIGNMENTS: draw plots/NAME.gp as PDF, SVG and PNG into OUT; ASSIGNMENTS is gnuplot's, what the figure wants
+# to know. An SVG names its font: where that is not installed, one of the same widths takes its place.
+figure_draw() {
+	local name=$1 out=$2 assignments=$3 gp=$IDDR_TOP/plots/$1.gp kind
+	for kind in pdf svg png; do
+		LC_ALL=C.UTF-8 gnuplot -e "$assignments; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" "$gp" 2>"$out/$name.err" || {
+			cat -- "$out/$name.err" >&2
+			die "gnuplot cannot draw $gp"
+		}
+		rm -f -- "$out/$name.err"
+		[[ -s $out/$name.$kind.tmp ]] || die "gnuplot left $out/$name.$kind.tmp empty"
+		[[ $kind != svg ]] || sed -i 's/font-family="Liberation Sans"/font-family="Liberation Sans, Arial, Helvetica, sans-serif"/g' "$out/$name.$kind.tmp"
+		mv -- "$out/$name.$kind.tmp" "$out/$name.$kind"
+	done
+}
+
 # figures_draw DIR EXPERIMENT: draw the figures that a run has rows for into plots/out/EXPERIMENT.
 figures_draw() {
-	local dir=$1 exp=$2 out=${PLOTS_OUT:-$IDDR_TOP/plots/out} gp name kind testbed panels names
+	local dir=$1 exp=$2 out=${PLOTS_OUT:-$IDDR_TOP/plots/out} name testbed panels names
 	need gnuplot gnuplot-nox
 	[[ -s $dir/summary.tsv ]] || die "$dir has no summary.tsv; run 'harness/iddr derive'"
 	out=$out/$exp
@@ -30,17 +46,7 @@ figures_draw() {
 	panels=$(awk -f "$AWK/table.awk" -f "$AWK/panels.awk" "$dir/summary.tsv")
 	read -ra names <<<"$(sed -n "s/^FIGURES = '\([^']*\)'.*/\1/p" <<<"$panels")"
 	for name in "${names[@]}"; do
-		gp=$IDDR_TOP/plots/$name.gp
-		for kind in pdf svg png; do
-			gnuplot -e "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'" \
-				-e "KIND = '$kind'; OUT = '$out/$name.$kind.tmp'; STYLE = '$IDDR_TOP/plots/style.gp'" "$gp" 2>"$out/$name.err" || {
-				cat -- "$out/$name.err" >&2
-				die "gnuplot cannot draw $gp from $dir/summary.tsv"
-			}
-			rm -f -- "$out/$name.err"
-			[[ -s $out/$name.$kind.tmp ]] || die "gnuplot left $out/$name.$kind.tmp empty"
-			mv -- "$out/$name.$kind.tmp" "$out/$name.$kind"
-		done
+		figure_draw "$name" "$out" "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 	done
 }
 

@@ -256,21 +256,12 @@ native_figure_has() {
 
 # native_figures DIR OUT: draw the figures of a run.
 native_figures() {
-	local dir=$1 out=$2 gp name kind
+	local dir=$1 out=$2 gp name
 	mkdir -p -- "$out"
 	for gp in "$IDDR_TOP"/plots/native-*.gp; do
 		name=$(basename -- "$gp" .gp)
 		native_figure_has "$name" "$dir" || continue
-		for kind in pdf svg png; do
-			gnuplot -e "TABLE = '$dir/summary.tsv'; COUNTS = '$dir/counts.tsv'; TESTBED = '$(figure_title process)'; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" \
-				-e "STYLE = '$IDDR_TOP/plots/native-style.gp'; STYLE_BASE = '$IDDR_TOP/plots/style.gp'; EXPERIMENT = '$(basename -- "$out")'" "$gp" 2>"$out/$name.err" || {
-				cat -- "$out/$name.err" >&2
-				die "gnuplot cannot draw $gp from $dir/summary.tsv"
-			}
-			rm -f -- "$out/$name.err"
-			[[ -s $out/$name.$kind.tmp ]] || die "gnuplot left $out/$name.$kind.tmp empty"
-			mv -- "$out/$name.$kind.tmp" "$out/$name.$kind"
-		done
+		figure_draw "$name" "$out" "TABLE = '$dir/summary.tsv'; COUNTS = '$dir/counts.tsv'; TESTBED = '$(figure_title process)'; STYLE = '$IDDR_TOP/plots/native-style.gp'; STYLE_BASE = '$IDDR_TOP/plots/style.gp'; EXPERIMENT = '$(basename -- "$out")'"
 	done
 }
 

@@ -7,7 +7,7 @@
 
 PACKAGES_TESTBED=(qemu-system-x86 mmdebstrap squashfs-tools-ng cpio xz-utils zstd kmod)
 PACKAGES_BUILD=(gcc gcc-12 libc6-dev binutils make libelf1)
-PACKAGES_RESULTS=(jq gnuplot-nox)
+PACKAGES_RESULTS=(jq gnuplot-nox fonts-liberation)
 # Of the testbed `process`: its programs, and what counts their instructions.
 PACKAGES_NATIVE=(libdpdk-dev liburing-dev pkgconf valgrind)
 PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel)

@@ -22,6 +22,8 @@ setup() {
 		head -c 4 "$PLOTS_OUT/quick/$f.png" | grep -q PNG
 		grep -q '</svg>' "$PLOTS_OUT/quick/$f.svg"
 		grep -q 'TCG-emulated: ratios only' "$PLOTS_OUT/quick/$f.svg"
+		# Every text can be set without the font that it was drawn with.
+		[ "$(grep -o 'font-family="[^"]*"' "$PLOTS_OUT/quick/$f.svg" | sort -u)" = 'font-family="Liberation Sans, Arial, Helvetica, sans-serif"' ]
 	done
 	[ "$(find "$PLOTS_OUT/quick" -type f | wc -l)" -eq 12 ]
 }
