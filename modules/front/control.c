@@ -454,6 +454,10 @@ static void iddr_front_drop_disk(struct iddr_fdisk *d)
 	d->linked = false;
 	d->mode = READ_ONCE(d->fqs[0].q.mode_wanted);
 	del_gendisk(gd);
+	/* A submitter that lingers still looks at its queue when its request,
+	 * which del_gendisk() has waited for, is over.
+	 */
+	synchronize_rcu();
 	blk_mq_free_tag_set(&d->tag_set);
 	WRITE_ONCE(d->gd, NULL);
 	put_disk(gd);
