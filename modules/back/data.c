@@ -723,9 +723,10 @@ static int iddr_back_drain(struct iddr_queue *q)
 	blk_start_plug(&plug);
 	for (i = 0; i < n; i++) {
 		/* Whoever ends us shall wait for what the device has, no more:
-		 * it is xenwatch, which all of the domain's disks share.
+		 * it is xenwatch, which all of the domain's disks share. (But none
+		 * taken means that the peer has taken its index back.)
 		 */
-		if (kthread_should_stop())
+		if (i && kthread_should_stop())
 			break;
 		iddr_ring_copy(&wire, iddr_back_slot(q, q->rx.cons),
 			       sizeof(wire));
