@@ -13,7 +13,9 @@
 disk_attach() {
 	local front=$1 vdev=$2 target=$3 script=${4:-block-iddr} there=/dev/$2
 	case $script in
-	block-iddr | block-stock | block-iddr-front | block-iddr-back | block-hostile-back) ;;
+	# The device node comes before the driver's directory; mode is the last in that.
+	block-iddr | block-iddr-front | block-hostile-back) there=/sys/block/$2/iddr/mode ;;
+	block-stock | block-iddr-back) ;;
 	block-hostile-front) there=/sys/bus/xen/devices/vbd-$(disk_vdev_number "$vdev")/driver ;;
 	*) usage_error "disk script '$script' is not known; use block-iddr, block-stock, block-iddr-front or block-iddr-back" ;;
 	esac
@@ -34,7 +36,7 @@ disk_attach() {
 	# shellcheck disable=SC2016 # the domain's shell expands these
 	testbed_exec "$front" bash -c '
 		for ((i = 0; i < 200; i++)); do
-			[[ ! -b $1 && ! -d $1 ]] || exit 0
+			[[ ! -e $1 ]] || exit 0
 			sleep 0.05
 		done
 		exit 1' wait "$there" </dev/null || {

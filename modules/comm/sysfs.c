@@ -216,15 +216,15 @@ static ssize_t data_path_show(struct kobject *kobj,
 
 static struct kobj_attribute iddr_link_data_path_attr = __ATTR_RO(data_path);
 
+/* mode is last: once it is there, so is the rest. */
 static const struct attribute *iddr_link_attrs[] = {
-	&iddr_link_mode_attr.attr,
 	&iddr_link_budget_us_attr.attr,
 	&iddr_link_budget_min_us_attr.attr,
 	&iddr_link_budget_max_us_attr.attr,
 	&iddr_link_data_path_attr.attr,
+	&iddr_link_mode_attr.attr,
 	NULL
 };
-
 
 static void iddr_link_kobj_release(struct kobject *kobj)
 {

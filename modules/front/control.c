@@ -523,6 +523,8 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 	}
 	d->linked = true;
 	d->was_connected = true;
+	/* The event of its coming was before iddr/ was there. */
+	kobject_uevent(&disk_to_dev(gd)->kobj, KOBJ_CHANGE);
 	return;
 
 fail_disk:

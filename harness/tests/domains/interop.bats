@@ -119,12 +119,12 @@ data_is_right() {
 		sum=$(app 'dd if=/dev/urandom of=/dev/$1 bs=64k count=16 oflag=direct status=none
 			dd if=/dev/$1 bs=64k count=16 iflag=direct status=none | sha256sum' "$DISK")
 		app 'cd /sys/bus/xen/drivers/iddr_front; echo vbd-$1 >unbind; echo vbd-$1 >bind' "$DEVID"
-		disk_is_there
+		our_disk_is_there "$DISK"
 		our_front_mode "$mode"
 		app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/unbind' "$DEVID"
 		storage 'cd /sys/bus/xen-backend/drivers/vbd; d=(vbd-*-$1); echo "$d" >unbind; echo "$d" >bind' "$DEVID"
 		app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind' "$DEVID"
-		disk_is_there
+		our_disk_is_there "$DISK"
 		drivers iddr_front vbd
 		[[ $(app 'dd if=/dev/$1 bs=64k count=16 iflag=direct status=none | sha256sum' "$DISK") == "$sum" ]]
 		verify_load --bs=4k --size=1m --iodepth=8

@@ -114,7 +114,13 @@ dom0() {
 attach_as() {
 	dom0 'xl block-attach iddr-app \
 		"format=raw,vdev=$1,access=$3,backend=iddr-storage,backendtype=phy,script=block-iddr,target=$2"' "$@"
-	app 'for ((i = 0; i < 200; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.05; done
+	our_disk_is_there "$1"
+}
+
+# our_disk_is_there DISK: wait until our front end has made it (its sysfs directory comes
+# after the device node, and mode is the last in that).
+our_disk_is_there() {
+	app 'for ((i = 0; i < 200; i++)); do [[ ! -e /sys/block/$1/iddr/mode ]] || exit 0; sleep 0.05; done
 	     echo "no $1 after 10 s"; exit 1' "$1"
 }
 

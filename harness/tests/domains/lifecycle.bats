@@ -132,12 +132,9 @@ disk_gone() {
 	     done
 	     [[ $(</tmp/load) == failed ]]'
 	provoked='I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed'
-	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind
-	     for ((i = 0; i < 100; i++)); do
-		[[ ! -b /dev/$2 ]] || break
-		sleep 0.1
-	     done
-	     dd if=/dev/$2 bs=64k count=1 iflag=direct status=none | cmp - /tmp/data' "$DEVID" "$DISK"
+	app 'echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/bind' "$DEVID"
+	our_disk_is_there "$DISK"
+	app 'dd if=/dev/$1 bs=64k count=1 iflag=direct status=none | cmp - /tmp/data' "$DISK"
 	verify_load --bs=4k --size=1m --iodepth=8
 	detach "$DISK"
 }
@@ -153,11 +150,7 @@ disk_gone() {
 	     [[ $(</tmp/load) == failed ]]'
 	provoked='I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed|back end of xvdd is gone'
 	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
-	app 'for ((i = 0; i < 100; i++)); do
-		[[ ! -b /dev/$1 ]] || exit 0
-		sleep 0.1
-	     done
-	     exit 1' "$DISK"
+	our_disk_is_there "$DISK"
 	verify_load --bs=4k --size=1m --iodepth=8
 	detach "$DISK"
 }
