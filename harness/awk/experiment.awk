@@ -27,6 +27,7 @@ BEGIN {
 	describe("qd", "", "queue depths", "1 to 1024")
 	describe("jobs", "1", "fio threads that share the disk", "1 to 64")
 	describe("engine", "libaio", "how fio does its I/O (front end poll needs io_uring)", "libaio io_uring")
+	describe("batch", "1", "requests that fio submits at once, and waits for before it submits more (iodepth_batch, iodepth_batch_complete_min)", "1 to the smallest queue depth")
 	describe("app_vcpus", "1", "virtual CPUs of the application domain; a disk has a queue for each unless @Nq", "1 to 2")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
@@ -295,7 +296,7 @@ $0 == "" { next }
 			w = whole(k, w, 1, 3600) ? w + 0 : ""
 		else if (k == "seed")
 			w = whole(k, w, 0, 2147483645) ? w + 0 : ""
-		else if (k == "qd")
+		else if (k == "qd" || k == "batch")
 			w = whole(k, w, 1, 1024) ? w + 0 : ""
 		else if (k == "bs")
 			w = size(w)
@@ -308,7 +309,7 @@ $0 == "" { next }
 		dup[k, w, "twice"] = 1
 		out = out (out == "" ? "" : " ") w
 	}
-	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus") && n > 1)
+	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch") && n > 1)
 		wrong(k " takes one number")
 	if ((k == "data" || k == "engine") && n > 1)
 		wrong(k " takes one word")
@@ -340,6 +341,11 @@ END {
 		if (ngroups > 1 && !group_points[g])
 			wrong_at(file ":" group_line[g], "modes without a point after them")
 		resolved[g] = modes_resolved(g)
+	}
+	for (i = 1; i <= npoints; i++) {
+		split(point[i], f, /[ \t]/)
+		if ("batch" in value && f[1] != "idle" && f[3] < value["batch"] + 0)
+			wrong_at(file ":" seen_point[point[i]], "batch: " value["batch"] " is more than the queue depth " f[3])
 	}
 	if (bad) {
 		close("cat 1>&2")

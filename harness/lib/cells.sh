@@ -295,11 +295,11 @@ testbed_lost() {
 	die "the testbed is gone (QEMU was killed or a domain died) $1; finished cells are kept, the same command goes on from there"
 }
 
-# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED ENGINE FRONT: print the fio job of a cell.
+# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED ENGINE BATCH FRONT: print the fio job of a cell.
 cell_job() {
 	local job engine=$8
 	# In mode poll the front end's polled queue is fio's to look at.
-	[[ $9 != poll ]] || engine+=$'\nhipri=1'
+	[[ ${10} != poll ]] || engine+=$'\nhipri=1'
 	job=$(<"$IDDR_CONFIGS/fio/cell.fio")
 	job=${job//@DISK@/$1}
 	job=${job//@RW@/$2}
@@ -309,6 +309,7 @@ cell_job() {
 	job=${job//@RUNTIME@/$6}
 	job=${job//@RANDSEED@/$7}
 	job=${job//@ENGINE@/$engine}
+	job=${job//@BATCH@/$9}
 	printf '%s\n' "$job"
 }
 
@@ -340,14 +341,14 @@ cell_measure() {
 	stream_wait cpu "$id" cpu.txt || return 125
 }
 
-# cell_json KEY BLOCK REP ORDER FRONT BACK DATA QUEUES BACKING RW BS QD JOBS RUNTIME RANDSEED ENGINE: print
-# what a cell is.
+# cell_json KEY BLOCK REP ORDER FRONT BACK DATA QUEUES BACKING RW BS QD JOBS RUNTIME RANDSEED ENGINE BATCH:
+# print what a cell is.
 cell_json() {
 	local disk
 	disk=$(cell_disk "$5" "$7" "$8")
 	jq -n --arg testbed "$MEASURE_LABEL" --arg boot "$MEASURE_BOOT" --arg key "$1" --arg block "$2" --argjson rep "$3" \
 		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg queues "$8" --arg backing "$9" \
 		--arg rw "${10}" --arg bs "${11}" --argjson qd "${12}" --argjson jobs "${13}" --argjson runtime_s "${14}" \
-		--argjson randseed "${15}" --arg engine "${16}" --arg disk "$disk" --arg devid "$(cell_devid "$disk")" \
+		--argjson randseed "${15}" --arg engine "${16}" --argjson batch "${17}" --arg disk "$disk" --arg devid "$(cell_devid "$disk")" \
 		--arg started "$(date -u +%FT%TZ)" '$ARGS.named'
 }

@@ -209,9 +209,9 @@ cell_keep() {
 		mv -T -- "$dir/cells/$id.partial" "$target"
 }
 
-# run_cells DIR PLAN RUNTIME ENGINE TOTAL: measure the cells of PLAN (lines with keys).
+# run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys).
 run_cells() {
-	local dir=$1 runtime=$3 engine=$4 total=$5 todo started key order rep block data queues backing rw bs qd jobs front back randseed
+	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed
 	local id disk count=0 n in_a_row=0 left name what command rate
 	FAILED_CELLS=()
 	todo=$(wc -l <"$2")
@@ -233,10 +233,10 @@ run_cells() {
 			command=(cell-idle "$disk" "$runtime")
 			: >job.fio
 		else
-			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$front" >job.fio
+			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" >job.fio
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
-			"$qd" "$jobs" "$runtime" "$randseed" "$engine" >cell.json
+			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
 		cell_measure "$id" "$front" "$back" "$disk" "$((runtime + 60))" "${command[@]}" <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"
@@ -279,7 +279,7 @@ experiment_usage() {
 
 # help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} given="" plan_only="" file work envkey dir total runtime engine
+	local name=${EXP:-} run=${RUN:-} given="" plan_only="" file work envkey dir total runtime engine batch
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -341,14 +341,15 @@ cmd_experiment() {
 
 	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
 	engine=$(awk -F '\t' '$1 == "engine" { print $2 }' "$work/normal")
-	plan_keys "$envkey" "$runtime $engine" <"$work/plan" >"$work/keyed"
+	batch=$(awk -F '\t' '$1 == "batch" { print $2 }' "$work/normal")
+	plan_keys "$envkey" "$runtime $engine $batch" <"$work/plan" >"$work/keyed"
 	cut -f 1 "$work/keyed" | sort -u >"$dir/keys"
 	cells_finished "$dir" >"$work/done"
 	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
 	total=$(wc -l <"$work/plan")
 	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
 	defer experiment_unfinished
-	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$total"
+	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
 	EXPERIMENT_DIR=
 	derive_run "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"

@@ -83,7 +83,7 @@ cmd_run_workload() {
 		rm -f -- "$work"/cell/*
 		cd -- "$work/cell" || die "cannot enter $work/cell"
 		disk=$(cell_disk "$front" "$data" "$queues")
-		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" "$data" "$queues" ram - - 1 1 "$limit" 0 - >cell.json
+		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" "$data" "$queues" ram - - 1 1 "$limit" 0 - 1 >cell.json
 		note "run $order of $(wc -l <"$work/plan"): $front/$back"
 		cell_measure "$(text_key <<<"$cell")" "$front" "$back" "$disk" "$limit" \
 			cell-workload "$disk" /run/iddr/workload </dev/null || {

@@ -151,6 +151,18 @@ modes_of() {
 	refused 1 "nothing to poll for"
 }
 
+@test "batch: one number, no more than any queue depth" {
+	normal 'modes = event' 'batch = 8' 'point = randread 4k 8,32' 'point = idle'
+	[ "$status" -eq 0 ]
+	[[ $output == *$'batch\t8\n'* ]]
+	normal 'modes = event' 'batch = 16' 'point = randread 4k 32,8'
+	refused 3 "batch: 16 is more than the queue depth 8"
+	normal 'modes = event' 'batch = 8 16' 'point = randread 4k 32'
+	refused 2 "batch takes one number"
+	normal 'modes = event' 'point = randread 4k 1'
+	[[ $output == *$'batch\t1\n'* ]]
+}
+
 @test "several lists of modes, each for the points after it" {
 	normal 'modes = event' 'point = randread 4k 1' 'point = randread 4k 8' 'modes = spin' 'point = idle' 'reps = 2'
 	[ "$status" -eq 0 ]
