@@ -222,7 +222,7 @@ testbed_clock_args() {
 
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
-	local boot extra type=${IDDR_DOMAIN_TYPE:-pv}
+	local boot extra disk=/@DISK@/d type=${IDDR_DOMAIN_TYPE:-pv}
 	if [[ $(testbed_kind) == qemu ]]; then
 		boot=/boot/iddr
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both} $(testbed_clock_args)"
@@ -231,9 +231,13 @@ testbed_config() {
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both}"
 	fi
 	extra+=" ${IDDR_GUEST_ARGS:-}"
+	if [[ $1 == storage ]] && file_wanted; then
+		extra+=" iddr.device=$(file_device)"
+		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
+	fi
 	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$1.cfg"
 }
 
@@ -455,6 +459,7 @@ testbed_up_locked() {
 		testbed_is_dom0 || die "TESTBED=xen, but this machine is not a Xen dom0"
 		need xl xen-utils-4.17
 	fi
+	! file_wanted || file_make
 	domain_create storage
 	domain_create app
 	domain_wait storage
@@ -479,6 +484,7 @@ testbed_down_locked() {
 		for dom in app storage; do
 			domain_destroy "$dom"
 		done
+		file_remove
 		rm -f -- "$IDDR_RUN/key"
 	fi
 }
