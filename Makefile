@@ -6,6 +6,7 @@
 IDDR := harness/iddr
 EXP ?= quick
 SECONDS ?= 600
+SIZE ?= smoke
 # Bash gives this name a meaning of its own.
 unexport SECONDS
 
@@ -35,6 +36,9 @@ claims: ## check CLAIMS.md against the committed tables, or against RUN=... of E
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
 
+faults: setup ## crash the driver under load, isolated and not, SIZE=smoke|quick|full: a table of what is left
+	@$(IDDR) faults --size "$(SIZE)" $(if $(RUN),--run "$(RUN)")
+
 compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
 	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
 
@@ -62,4 +66,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures claims soak compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment figures claims soak faults compare test test-full unit fuzz up down status clean
