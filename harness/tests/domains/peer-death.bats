@@ -10,20 +10,12 @@ setup_file() {
 	[[ -z ${IDDR_FULL:-} ]] || MODES+=' hybrid adaptive'
 }
 
-# again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
-again() {
-	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
-		for lib in packages sysroot image build testbed; do
-			. "$IDDR_TOP/harness/lib/$lib.sh"
-		done
-		domain_create "$1"
-		domain_wait "$1"' again "$1" 3>&-
-}
-
 setup() {
 	local mode letters=defg n=0
 	# Whatever has become of the test before.
 	"$IDDR" up 3>&-
+	# recovery.bats has what else there is.
+	on_back_end_loss fail
 	DISKS=()
 	for mode in $MODES; do
 		# shellcheck disable=SC2034 # set_modes uses it
@@ -39,6 +31,7 @@ setup() {
 teardown_file() {
 	# The next file needs both domains.
 	"$IDDR" up 3>&-
+	on_back_end_loss wait
 }
 
 # load_in_background: writes to each disk until they fail; returns once all are under way.
