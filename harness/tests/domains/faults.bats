@@ -67,6 +67,8 @@ recovered() {
 		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 	awk -F '\t' 'NR > 1 { for (i = 4; i <= 9; i++) if ($i !~ /^[0-9]+$/ || $i < $(i - 1) && $(i - 1) != "-") exit 1 }' "$BATS_FILE_TMPDIR/rows"
 	load_goes_on
+	# What it said as it booted.
+	storage 'dmesg -C'
 	provoked="back end of $DISK is gone"
 }
 
