@@ -5,6 +5,7 @@
 
 IDDR := harness/iddr
 EXP ?= quick
+SIZE ?= quick
 SECONDS ?= 600
 # Bash gives this name a meaning of its own.
 unexport SECONDS
@@ -24,7 +25,10 @@ build: setup ## build the kernel modules and the tools
 	@$(IDDR) build
 
 experiment: setup ## measure configs/experiments/$(EXP): tables in results/, figures in plots/out/
-	@$(IDDR) experiment "$(EXP)" $(if $(RUN),--run "$(RUN)")
+	@$(IDDR) experiment "$(EXP)" --size "$(SIZE)" $(if $(RUN),--run "$(RUN)")
+
+experiments: setup ## measure all of configs/experiments in SIZE=smoke, quick or full
+	@$(IDDR) experiments --size "$(SIZE)"
 
 figures: ## draw the figures of EXP's newest run (or RUN=...) again, without measuring
 	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")

@@ -7,12 +7,15 @@
 #	modes	event/event@persistent@1q stock/stock@persistent@1q
 #	point	randread	4k	8
 #
-# A mistake is reported as FILE:LINE: WHAT; WHAT IS ALLOWED, and the exit status is 2.
+# A mistake is reported as FILE:LINE: WHAT; WHAT IS ALLOWED, and the exit status is 2; -v file=NAME
+# is what the file is called there.
 # `awk -v keys=1` prints the keys instead.
 
 BEGIN {
 	# The budget of a plain "hybrid": the modules' default.
 	HYBRID_US = 200
+	if (file == "")
+		file = ARGV[1]
 	ngroups = 0
 	describe("modes", "", "what to compare, at least one. May be repeated: each list is for the points after it", \
 		"FRONT/BACK[@PATH][@Nq] or one word for both sides; A|B for either, as in event|spin/event@map|copy;" \
@@ -22,7 +25,7 @@ BEGIN {
 	describe("backing", "ram", "what the storage domain serves", "ram")
 	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
-		"randread randwrite read write")
+		"randread randwrite read write randrw (of which 70 % are reads)")
 	describe("bs", "", "block sizes", "multiples of 512 up to 1m, as 512, 4k, 64k, 1m")
 	describe("qd", "", "queue depths", "1 to 1024")
 	describe("jobs", "1", "fio threads that share the disk", "1 to 64")
@@ -38,7 +41,7 @@ BEGIN {
 	words("data", "persistent map copy")
 	words("backing", "ram")
 	words("engine", "libaio io_uring")
-	words("rw", "randread randwrite read write")
+	words("rw", "randread randwrite read write randrw")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
 			printf "  %-10s %s%s\n  %-10s   allowed: %s\n", key[i], help[key[i]], \
@@ -66,7 +69,7 @@ function words(k, list,    n, w, i) {
 
 # wrong: report a mistake at the present line.
 function wrong(what) {
-	wrong_at(FILENAME ":" FNR, what)
+	wrong_at(file ":" FNR, what)
 }
 
 # wrong_at: report a mistake at a place.
@@ -169,7 +172,7 @@ function mode_keep(m) {
 # modes_resolved: the modes of a group with all defaults filled in.
 function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
 	vcpus = "app_vcpus" in value ? value["app_vcpus"] : default_of["app_vcpus"]
-	place = FILENAME ":" group_line[g]
+	place = file ":" group_line[g]
 	for (i = 1; i <= nmodes[g]; i++) {
 		m = mode[g, i]
 		split(m, part, "@")
@@ -319,7 +322,6 @@ $0 == "" { next }
 END {
 	if (keys)
 		exit 0
-	file = FILENAME
 	if (!ngroups)
 		wrong_at(file, "modes is missing; allowed: " allowed["modes"])
 	n = ("rw" in line) + ("bs" in line) + ("qd" in line)

@@ -28,11 +28,11 @@ experiment_file() {
 	fi
 }
 
-# experiment_normal FILE: print an experiment in normal form; status 2 and FILE:LINE messages if
-# there are mistakes in it.
+# experiment_normal FILE SIZE [READER]: print one size of an experiment in normal form, as the awk program READER
+# (experiment) reads it; status 2 and FILE:LINE messages if there are mistakes in it.
 experiment_normal() {
 	local rc=0
-	awk -f "$AWK/experiment.awk" "$1" || rc=$?
+	awk -v size="$2" -f "$AWK/size.awk" "$1" "$1" | awk -v file="$1" -f "$AWK/${3:-experiment}.awk" || rc=$?
 	((rc == 0)) || usage_error "the experiment has mistakes; nothing was started ('harness/iddr experiment --keys' explains the keys)"
 }
 
@@ -176,14 +176,14 @@ environment_key() {
 	} | text_key
 }
 
-# write_manifest DIR FILE NORMAL FACTS: record what a run is, and each time it was gone on with.
+# write_manifest DIR FILE SIZE NORMAL FACTS: record what a run is, and each time it was gone on with.
 write_manifest() {
-	local dir=$1 file=$2 normal=$3 facts=$4 old=null
+	local dir=$1 file=$2 size=$3 normal=$4 facts=$5 old=null
 	[[ ! -s $dir/manifest.json ]] || old=$(<"$dir/manifest.json")
 	jq -n --argjson old "$old" --slurpfile facts "$facts" --rawfile text "$file" --rawfile normal "$normal" \
 		--rawfile app "$MEASURE_WORK/app.facts" --rawfile storage "$MEASURE_WORK/storage.facts" \
 		--rawfile job "$IDDR_CONFIGS/fio/cell.fio" \
-		--arg experiment "$(basename -- "$file")" --arg run "$(basename -- "$dir")" \
+		--arg experiment "$(basename -- "$file")" --arg size "$size" --arg run "$(basename -- "$dir")" \
 		--arg kind "$(testbed_label)" --arg boot "$MEASURE_BOOT" --arg now "$(date -u +%FT%TZ)" \
 		-f "$JQ/manifest.jq" >"$dir/manifest.json.tmp" || return
 	mv -- "$dir/manifest.json.tmp" "$dir/manifest.json"
@@ -274,20 +274,24 @@ experiment_unfinished() {
 
 # experiment_usage: leave with the usage of the verb.
 experiment_usage() {
-	usage_error "$1; usage: experiment NAME [--run RUN] | experiment --keys | experiment --plan NAME"
+	usage_error "$1; usage: experiment NAME [--size smoke|quick|full] [--run RUN] [--plan] | experiment --keys"
 }
 
-# help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
+# help: experiment NAME [--size SIZE] [--run RUN] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} given="" plan_only="" file work envkey dir total runtime engine batch
+	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir total runtime engine batch
 	while (($#)); do
 		case $1 in
 		--keys)
-			printf 'An experiment is a file of lines KEY = VALUE (lists with blanks, # begins a comment):\n\n'
+			printf 'An experiment is a file of lines KEY = VALUE (lists with blanks, # begins a comment). Lines KEY.SIZE = VALUE,\nSIZE being smoke, quick or full, stand in for the lines of KEY in that size.\n\n'
 			awk -v keys=1 -f "$AWK/experiment.awk" /dev/null
 			return
 			;;
 		--plan) plan_only=1 && shift ;;
+		--size)
+			(($# > 1)) || experiment_usage "--size wants smoke, quick or full"
+			size=$2 && shift 2
+			;;
 		--run)
 			(($# > 1)) || experiment_usage "--run wants a name"
 			run=$2 && shift 2
@@ -301,17 +305,18 @@ cmd_experiment() {
 		esac
 	done
 	[[ -n $name ]] || experiment_usage "which experiment?"
+	[[ $size =~ ^(smoke|quick|full)$ ]] || experiment_usage "'$size' is not a size; use smoke, quick or full"
 	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
 	file=$(experiment_file "$name")
 	need jq jq
 	if native_experiment_file "$file"; then
-		native_experiment "$file" "$run" "$plan_only"
+		native_experiment "$file" "$size" "$run" "$plan_only"
 		return
 	fi
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
-	experiment_normal "$file" >"$work/normal"
+	experiment_normal "$file" "$size" >"$work/normal"
 	experiment_plan <"$work/normal" >"$work/plan"
 	if [[ -n $plan_only ]]; then
 		cat -- "$work/plan"
@@ -334,7 +339,7 @@ cmd_experiment() {
 	mkdir -p -- "$dir/cells"
 	rm -rf -- "$dir"/cells/*.partial
 	cp -- "$file" "$dir/experiment"
-	write_manifest "$dir" "$file" "$work/normal" "$work/facts.json" || {
+	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" || {
 		results_writable "$dir"
 		die "cannot write $dir/manifest.json"
 	}
@@ -359,4 +364,20 @@ cmd_experiment() {
 		printf "iddr: failed: %s\n" "${FAILED_CELLS[@]}" >&2
 		die "${#FAILED_CELLS[@]} cells failed and are not used; the same command measures them again"
 	fi
+}
+
+# help: experiments [--size SIZE] -- measure all of configs/experiments, one after the other, whatever becomes of one
+cmd_experiments() {
+	local size=${SIZE:-quick} name all=("$IDDR_CONFIGS"/experiments/*) n=0 failed=()
+	if (($#)); then
+		[[ $1 == --size && $# == 2 ]] || usage_error "experiments takes only --size smoke, quick or full"
+		size=$2
+	fi
+	[[ $size =~ ^(smoke|quick|full)$ ]] || usage_error "'$size' is not a size; use smoke, quick or full"
+	for name in "${all[@]##*/}"; do
+		n=$((n + 1))
+		note "$name, size $size ($n of ${#all[@]})"
+		"$0" experiment "$name" --size "$size" || failed+=("$name")
+	done
+	[[ -z ${failed[*]} ]] || die "failed: ${failed[*]}; the same command measures what is missing"
 }

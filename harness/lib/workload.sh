@@ -57,7 +57,7 @@ cmd_run_workload() {
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
 	printf 'modes = %s\npoint = read 4k 1\nreps = %s\n' "$modes" "$reps" >"$work/experiment"
-	experiment_normal "$work/experiment" >"$work/normal"
+	experiment_normal "$work/experiment" quick >"$work/normal"
 	experiment_plan <"$work/normal" >"$work/plan"
 	script=$(cd -- "$(dirname -- "$script")" && pwd -P)/$(basename -- "$script")
 	stamp=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)

@@ -232,6 +232,20 @@ setup() { pipeline_setup; }
 	[ "${lines[2]}" = "adaptive@2q - 30.00 20.00 0.0000" ]
 }
 
+@test "all experiments, in a size: one that fails does not keep the others from being measured" {
+	printf '%s\n' 'modes = event' 'point = idle' 'point.smoke = randread 4k 1' 'reps = 2' 'reps.smoke = 1' >"$IDDR_CONFIGS/experiments/alone"
+	echo 'modes = eventt' >"$IDDR_CONFIGS/experiments/broken"
+	run "$IDDR" experiments --size smoke
+	[ "$status" -eq 1 ]
+	[[ $output == *"failed: broken; the same command measures what is missing"* ]]
+	[ "$(awk -F '\t' 'NR == 2 { print $6, $9 }' "$(the_run alone)/summary.tsv")" = "randread 1" ]
+	[ "$(jq -r .size "$(the_run alone)/manifest.json")" = smoke ]
+	[ -s "$(the_run tiny)/summary.tsv" ]
+	run "$IDDR" experiments --size large
+	[ "$status" -eq 2 ]
+	[[ $output == *"'large' is not a size; use smoke, quick or full"* ]]
+}
+
 @test "an idle disk that has requests is no idle cell" {
 	printf '%s\n' 'modes = event' 'point = idle' 'reps = 1' >"$IDDR_CONFIGS/experiments/quiet"
 	STUB_STRAY=3 run "$IDDR" experiment quiet
