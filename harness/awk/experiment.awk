@@ -32,6 +32,9 @@ BEGIN {
 	describe("engine", "libaio", "how fio does its I/O (front end poll needs io_uring)", "libaio io_uring")
 	describe("batch", "1", "requests that fio submits at once, and waits for before it submits more (iodepth_batch, iodepth_batch_complete_min)", "1 to the smallest queue depth")
 	describe("app_vcpus", "1", "virtual CPUs of the application domain; a disk has a queue for each unless @Nq", "1 to 2")
+	describe("app_cpu", "0", "physical CPU that the application domain runs on; dom0 runs on 0", "0 to 1023")
+	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
+	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
 	describe("seed", "1", "of every random choice", "0 to 2147483645")
@@ -41,6 +44,7 @@ BEGIN {
 	words("data", "persistent map copy")
 	words("backing", "ram")
 	words("engine", "libaio io_uring")
+	words("hog", "none dom0")
 	words("rw", "randread randwrite read write randrw")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
@@ -286,13 +290,15 @@ $0 == "" { next }
 	out = ""
 	for (i = 1; i <= n; i++) {
 		w = f[i]
-		if ((k == "data" || k == "backing" || k == "rw" || k == "engine") && !((k, w) in word)) {
+		if ((k == "data" || k == "backing" || k == "rw" || k == "engine" || k == "hog") && !((k, w) in word)) {
 			wrong(k ": unknown value '" w "'; allowed: " allowed[k])
 			w = ""
 		} else if (k == "jobs")
 			w = whole(k, w, 1, 64) ? w + 0 : ""
 		else if (k == "app_vcpus")
 			w = whole(k, w, 1, 2) ? w + 0 : ""
+		else if (k == "app_cpu" || k == "storage_cpu")
+			w = whole(k, w, 0, 1023) ? w + 0 : ""
 		else if (k == "reps")
 			w = whole(k, w, 1, 1000) ? w + 0 : ""
 		else if (k == "runtime_s")
@@ -312,9 +318,9 @@ $0 == "" { next }
 		dup[k, w, "twice"] = 1
 		out = out (out == "" ? "" : " ") w
 	}
-	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch") && n > 1)
+	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch" || k ~ /_cpu$/) && n > 1)
 		wrong(k " takes one number")
-	if ((k == "data" || k == "engine") && n > 1)
+	if ((k == "data" || k == "engine" || k == "hog") && n > 1)
 		wrong(k " takes one word")
 	value[k] = out
 }

@@ -36,6 +36,11 @@ experiment_normal() {
 	((rc == 0)) || usage_error "the experiment has mistakes; nothing was started ('harness/iddr experiment --keys' explains the keys)"
 }
 
+# experiment_value KEY NORMAL: print the value of a key.
+experiment_value() {
+	awk -F '\t' -v key="$1" '$1 == key { print $2 }' "$2"
+}
+
 # experiment_plan: turn the normal form on standard input into cells, in running order.
 experiment_plan() {
 	awk -f "$AWK/stats.awk" -f "$AWK/plan.awk"
@@ -279,7 +284,7 @@ experiment_usage() {
 
 # help: experiment NAME [--size SIZE] [--run RUN] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir total runtime engine batch
+	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir total runtime engine batch hog
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -324,9 +329,11 @@ cmd_experiment() {
 	fi
 	results_writable "$RESULTS"
 
-	# The testbed is booted anew if it has another number.
-	IDDR_APP_VCPUS=$(awk -F '\t' '$1 == "app_vcpus" { print $2 }' "$work/normal")
-	export IDDR_APP_VCPUS
+	# The testbed is booted anew if it has others.
+	IDDR_APP_VCPUS=$(experiment_value app_vcpus "$work/normal")
+	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
+	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
+	export IDDR_APP_VCPUS IDDR_CPU_APP IDDR_CPU_STORAGE
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
@@ -344,16 +351,19 @@ cmd_experiment() {
 		die "cannot write $dir/manifest.json"
 	}
 
-	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
-	engine=$(awk -F '\t' '$1 == "engine" { print $2 }' "$work/normal")
-	batch=$(awk -F '\t' '$1 == "batch" { print $2 }' "$work/normal")
-	plan_keys "$envkey" "$runtime $engine $batch" <"$work/plan" >"$work/keyed"
+	runtime=$(experiment_value runtime_s "$work/normal")
+	engine=$(experiment_value engine "$work/normal")
+	batch=$(experiment_value batch "$work/normal")
+	hog=$(experiment_value hog "$work/normal")
+	plan_keys "$envkey" "$runtime $engine $batch $hog" <"$work/plan" >"$work/keyed"
 	cut -f 1 "$work/keyed" | sort -u >"$dir/keys"
 	cells_finished "$dir" >"$work/done"
 	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
 	total=$(wc -l <"$work/plan")
 	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
 	defer experiment_unfinished
+	# shellcheck disable=SC2016 # dom0's shell
+	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'
 	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
 	EXPERIMENT_DIR=
 	derive_run "$dir"

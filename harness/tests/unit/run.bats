@@ -232,6 +232,24 @@ setup() { pipeline_setup; }
 	[ "${lines[2]}" = "adaptive@2q - 30.00 20.00 0.0000" ]
 }
 
+@test "where the domains run, and a hog in dom0 while cells are measured" {
+	printf '%s\n' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'app_cpu = 1' 'storage_cpu = 2' 'hog = dom0' \
+		>"$IDDR_CONFIGS/experiments/crowd"
+	"$IDDR" experiment crowd
+	[ "$(jq -r .environment.cpus "$(the_run crowd)/manifest.json")" = "1 2" ]
+	read -r dom pid <"$STUB/hog"
+	[ "$dom" = dom0 ]
+	run ! kill -0 "$pid"
+	# It is part of what a cell is.
+	grep -v hog "$IDDR_CONFIGS/experiments/crowd" >"$BATS_TEST_TMPDIR/e" && mv "$BATS_TEST_TMPDIR/e" "$IDDR_CONFIGS/experiments/crowd"
+	"$IDDR" experiment crowd
+	[ "$(find "$RESULTS/crowd" -name cell.json | wc -l)" -eq 2 ]
+	echo 'hog = domU' >>"$IDDR_CONFIGS/experiments/crowd"
+	run "$IDDR" experiment crowd
+	[ "$status" -eq 2 ]
+	[[ $output == *"hog: unknown value 'domU'; allowed: none dom0"* ]]
+}
+
 @test "all experiments, in a size: one that fails does not keep the others from being measured" {
 	printf '%s\n' 'modes = event' 'point = idle' 'point.smoke = randread 4k 1' 'reps = 2' 'reps.smoke = 1' >"$IDDR_CONFIGS/experiments/alone"
 	echo 'modes = eventt' >"$IDDR_CONFIGS/experiments/broken"

@@ -18,7 +18,7 @@ testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
 testbed_up() { : >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'"}'; }
+testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'", "cpus": "'"${IDDR_CPU_APP:-} ${IDDR_CPU_STORAGE:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
 
 # disk_attach app DISK TARGET SCRIPT: a disk with the parameters that the modules have now.
@@ -147,6 +147,7 @@ testbed_exec() {
 	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
 	cell-mode) cat >/dev/null && shift && stub_modes "$@" ;;
 	cell-warm | chmod) ;;
+	sh) echo "$dom $BASHPID" >"$STUB/hog" && exec tail -f /dev/null ;;
 	cell-run)
 		shift
 		if [[ -n ${STUB_DIE:-} ]] && (($(wc -l 2>/dev/null <"$STUB/ran" || echo 0) >= STUB_DIE)); then
