@@ -36,6 +36,7 @@ BEGIN {
 	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
 	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
 	describe("reps", "5", "repetitions", "1 to 1000")
+	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median)", "0 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
 	describe("seed", "1", "of every random choice", "0 to 2147483645")
 
@@ -301,6 +302,8 @@ $0 == "" { next }
 			w = whole(k, w, 0, 1023) ? w + 0 : ""
 		else if (k == "reps")
 			w = whole(k, w, 1, 1000) ? w + 0 : ""
+		else if (k == "extra_reps")
+			w = whole(k, w, 0, 1000) ? w + 0 : ""
 		else if (k == "runtime_s")
 			w = whole(k, w, 1, 3600) ? w + 0 : ""
 		else if (k == "seed")
@@ -318,7 +321,7 @@ $0 == "" { next }
 		dup[k, w, "twice"] = 1
 		out = out (out == "" ? "" : " ") w
 	}
-	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch" || k ~ /_cpu$/) && n > 1)
+	if ((k == "reps" || k == "extra_reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch" || k ~ /_cpu$/) && n > 1)
 		wrong(k " takes one number")
 	if ((k == "data" || k == "engine" || k == "hog") && n > 1)
 		wrong(k " takes one word")

@@ -214,11 +214,10 @@ cell_keep() {
 		mv -T -- "$dir/cells/$id.partial" "$target"
 }
 
-# run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys).
+# run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys); adds to FAILED_CELLS.
 run_cells() {
 	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed
 	local id disk count=0 n in_a_row=0 left name what command rate
-	FAILED_CELLS=()
 	todo=$(wc -l <"$2")
 	n=$((total - todo))
 	started=$(now_ms)
@@ -271,6 +270,20 @@ run_cells() {
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 }
 
+# run_plan DIR PLAN ENVKEY COMMON: measure what is missing of PLAN; COMMON is what all of its cells have in common: RUNTIME
+# ENGINE BATCH HOG.
+run_plan() {
+	local dir=$1 runtime engine batch total work=$MEASURE_WORK
+	read -r runtime engine batch _ <<<"$4"
+	plan_keys "$3" "$4" <"$2" >"$work/keyed"
+	cut -f 1 "$work/keyed" >>"$dir/keys"
+	cells_finished "$dir" >"$work/done"
+	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
+	total=$(wc -l <"$2")
+	note "$(wc -l <"$work/todo") of $total cells to measure"
+	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
+}
+
 # experiment_unfinished: say what is kept when an experiment ends early, for whatever reason.
 experiment_unfinished() {
 	[[ -n $EXPERIMENT_DIR ]] || return 0
@@ -284,7 +297,7 @@ experiment_usage() {
 
 # help: experiment NAME [--size SIZE] [--run RUN] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir total runtime engine batch hog
+	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir runtime engine batch hog common reps last
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -355,16 +368,28 @@ cmd_experiment() {
 	engine=$(experiment_value engine "$work/normal")
 	batch=$(experiment_value batch "$work/normal")
 	hog=$(experiment_value hog "$work/normal")
-	plan_keys "$envkey" "$runtime $engine $batch $hog" <"$work/plan" >"$work/keyed"
-	cut -f 1 "$work/keyed" | sort -u >"$dir/keys"
-	cells_finished "$dir" >"$work/done"
-	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
-	total=$(wc -l <"$work/plan")
-	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
+	common="$runtime $engine $batch $hog"
 	defer experiment_unfinished
 	# shellcheck disable=SC2016 # dom0's shell
 	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'
-	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
+	: >"$dir/keys"
+	FAILED_CELLS=()
+	note "experiment $name, run $run"
+	run_plan "$dir" "$work/plan" "$envkey" "$common"
+	reps=$(experiment_value reps "$work/normal")
+	last=$((reps + $(experiment_value extra_reps "$work/normal")))
+	while ((reps < last)); do
+		derive_run "$dir"
+		awk -v upto="$reps" -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/wide.awk" "$dir/cells.tsv" >"$work/wide"
+		[[ -s $work/wide ]] || break
+		reps=$((reps + 1))
+		# A plan of more repetitions begins as one of fewer.
+		sed "s/^reps\t.*/reps\t$reps/" "$work/normal" | experiment_plan |
+			awk -F '\t' -v rep="$reps" 'NR == FNR { wide[$1]; next } $2 == rep { p = $3; sub(/^r[0-9]+/, "", p); if (p in wide) print }' \
+				"$work/wide" - >"$work/more"
+		note "$(wc -l <"$work/wide") points lie wide apart and are measured once more (repetition $reps, at most $last)"
+		run_plan "$dir" "$work/more" "$envkey" "$common"
+	done
 	EXPERIMENT_DIR=
 	derive_run "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"

@@ -232,6 +232,20 @@ setup() { pipeline_setup; }
 	[ "${lines[2]}" = "adaptive@2q - 30.00 20.00 0.0000" ]
 }
 
+@test "points whose repetitions lie wide apart are measured again, all modes, and only those" {
+	printf '%s\n' 'modes = event stock' 'point = randread 4k 1,8' 'reps = 2' 'extra_reps = 2' >"$IDDR_CONFIGS/experiments/wide"
+	STUB_WIDE=8 run "$IDDR" experiment wide
+	[ "$status" -eq 0 ]
+	[[ $output == *"1 points lie wide apart and are measured once more (repetition 4, at most 4)"* ]]
+	dir=$(the_run wide)
+	[ "$(awk -F '\t' 'NR > 1 { print $8, $9 }' "$dir/summary.tsv" | sort | tr '\n' ,)" = "1 2,1 2,8 4,8 4," ]
+	sum=$(md5sum <"$dir/cells.tsv")
+	# Nothing is missing; the same tables.
+	STUB_WIDE=8 run "$IDDR" experiment wide
+	[ "$(wc -l <"$STUB/ran")" -eq 12 ]
+	[ "$sum" = "$(md5sum <"$dir/cells.tsv")" ]
+}
+
 @test "where the domains run, and a hog in dom0 while cells are measured" {
 	printf '%s\n' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'app_cpu = 1' 'storage_cpu = 2' 'hog = dom0' \
 		>"$IDDR_CONFIGS/experiments/crowd"

@@ -8,6 +8,7 @@
 #	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep
 #	STUB_DIE     after that many cells the testbed dies
 #	STUB_LOSE    mode (front/back) in which the back end loses a request
+#	STUB_WIDE    queue depth at which every other cell of a mode is slow
 #	STUB_STRAY   requests that an idle disk has
 #	STUB_PATH    data path that disks get whatever was asked for
 #	STUB_BOOT    what makes this boot differ from another
@@ -106,6 +107,10 @@ stub_cell() {
 	spin/spin) iops=700 ;;
 	*) iops=450 ;;
 	esac
+	if [[ -n ${STUB_WIDE:-} && $job == *"iodepth=$STUB_WIDE"$'\n'* ]]; then
+		echo >>"$STUB/wide.${mode/\//-}"
+		(($(wc -l <"$STUB/wide.${mode/\//-}") % 2)) || iops=$((iops / 3))
+	fi
 	STUB_LOSE_NOW=
 	[[ ${STUB_LOSE:-} != "$mode" ]] || STUB_LOSE_NOW=1
 	for p in prep begin end; do
