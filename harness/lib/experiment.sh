@@ -220,7 +220,7 @@ run_cells() {
 	mkdir -p -- "$MEASURE_WORK/cell"
 	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed <&7; do
 		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
-		disk=$(cell_disk "$front" "$data" "$queues")
+		disk=$(cell_disk "$front" "$data" "$queues" "$backing")
 		name=$(mode_name "$front/$back@$data@${queues}q")
 		what="rep $rep $rw $bs qd$qd"
 		[[ $rw != idle ]] || what="rep $rep"
@@ -233,7 +233,7 @@ run_cells() {
 			command=(cell-idle "$disk" "$runtime")
 			: >job.fio
 		else
-			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$front" >job.fio
+			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$front" "$(backing_mib "$backing")" >job.fio
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" >cell.json
@@ -319,9 +319,10 @@ cmd_experiment() {
 	fi
 	results_writable "$RESULTS"
 
-	# The testbed is booted anew if it has another number.
+	# The testbed is booted anew if it has another number, or lacks a device.
 	IDDR_APP_VCPUS=$(awk -F '\t' '$1 == "app_vcpus" { print $2 }' "$work/normal")
-	export IDDR_APP_VCPUS
+	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
+	export IDDR_APP_VCPUS BACKING
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
