@@ -22,7 +22,7 @@ BEGIN {
 		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
 		" PATH of persistent map copy, Nq queues; stock; native")
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
-	describe("backing", "ram", "what the storage domain serves", "ram")
+	describe("backing", "ram", "what the storage domain serves: its RAM disk, or the NVMe controller that is passed through to it", "ram nvme")
 	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
 		"randread randwrite read write randrw (of which 70 % are reads)")
@@ -43,7 +43,7 @@ BEGIN {
 	words("front", "event spin hybrid adaptive poll")
 	words("back", "event spin hybrid adaptive")
 	words("data", "persistent map copy")
-	words("backing", "ram")
+	words("backing", "ram nvme")
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
 	words("rw", "randread randwrite read write randrw")

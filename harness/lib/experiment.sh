@@ -224,7 +224,7 @@ run_cells() {
 	mkdir -p -- "$MEASURE_WORK/cell"
 	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed <&7; do
 		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
-		disk=$(cell_disk "$front" "$data" "$queues")
+		disk=$(cell_disk "$front" "$data" "$queues" "$backing")
 		name=$(mode_name "$front/$back@$data@${queues}q")
 		what="rep $rep $rw $bs qd$qd"
 		[[ $rw != idle ]] || what="rep $rep"
@@ -237,7 +237,7 @@ run_cells() {
 			command=(cell-idle "$disk" "$runtime")
 			: >job.fio
 		else
-			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" >job.fio
+			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" "$(backing_mib "$backing")" >job.fio
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
@@ -342,11 +342,12 @@ cmd_experiment() {
 	fi
 	results_writable "$RESULTS"
 
-	# The testbed is booted anew if it has others.
+	# The testbed is booted anew if it has others, or lacks a device.
 	IDDR_APP_VCPUS=$(experiment_value app_vcpus "$work/normal")
 	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
 	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
-	export IDDR_APP_VCPUS IDDR_CPU_APP IDDR_CPU_STORAGE
+	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
+	export IDDR_APP_VCPUS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"

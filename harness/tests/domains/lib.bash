@@ -184,6 +184,16 @@ kernel_logs_clean() {
 	return "$status"
 }
 
+# again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
+again() {
+	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
+		for lib in packages sysroot image build nvme testbed; do
+			. "$IDDR_TOP/harness/lib/$lib.sh"
+		done
+		domain_create "$1"
+		domain_wait "$1"' again "$1" 3>&-
+}
+
 # counter SIDE NAME QUEUE: a counter of one queue of $DISK.
 counter() {
 	case $1 in

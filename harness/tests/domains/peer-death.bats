@@ -10,16 +10,6 @@ setup_file() {
 	[[ -z ${IDDR_FULL:-} ]] || MODES+=' hybrid adaptive'
 }
 
-# again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
-again() {
-	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
-		for lib in packages sysroot image build testbed; do
-			. "$IDDR_TOP/harness/lib/$lib.sh"
-		done
-		domain_create "$1"
-		domain_wait "$1"' again "$1" 3>&-
-}
-
 setup() {
 	local mode letters=defg n=0
 	# Whatever has become of the test before.

@@ -50,7 +50,7 @@ scripts() {
 	cp -r modules "$BATS_TEST_TMPDIR/m"
 	make -C "$BATS_TEST_TMPDIR/m" KDIR="$kdir" SPARSE=1 modules >"$BATS_TEST_TMPDIR/log" 2>&1
 	# The log shows that sparse did look at every source.
-	local -a sources=(modules/{comm,front,back,test/hostile}/*.c)
+	local -a sources=(modules/{comm,front,back,msix,test/hostile}/*.c)
 	(($(grep -c "^  CHECK " "$BATS_TEST_TMPDIR/log") == ${#sources[@]}))
 	run ! grep -Ei 'warning|error' "$BATS_TEST_TMPDIR/log"
 }

@@ -278,6 +278,21 @@ setup() { pipeline_setup; }
 	[[ $output == *"'large' is not a size; use smoke, quick or full"* ]]
 }
 
+@test "backing nvme: a testbed that has it, disks of its own on the device, no more of it than may be overwritten" {
+	printf '%s\n' 'modes = spin@copy stock native' 'backing = ram nvme' 'point = randread 4k 1' 'reps = 1' >"$IDDR_CONFIGS/experiments/both"
+	: >"$STUB/up"
+	IDDR_NVME_MIB=32 run "$IDDR" experiment both
+	[ "$status" -eq 0 ]
+	[ "$(cat "$STUB/up")" = nvme ]
+	[ "$(sort "$STUB/targets" | tr '\n' ,)" = "xvdb /dev/ram0,xvdd /dev/ram0,xvdj /dev/nvme0n1,xvdl /dev/nvme0n1," ]
+	[ "$(awk '{ print $2 }' "$STUB/ran" | sort | tr '\n' ' ')" = "nvme0n1 ram0 xvdb xvdd xvdj xvdl " ]
+	for c in "$(the_run both)"/cells/*; do
+		[ "$(sed -n 's/^size=//p' "$c/job.fio")" = "$([ "$(jq -r .backing "$c/cell.json")" = ram ] && echo 64m || echo 32m)" ]
+	done
+	run awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { print $c["backing"], $c["mode"], $c["irq_device_per_io"] }' "$(the_run both)/summary.tsv"
+	[ "$(sort <<<"$output" | tr '\n' ,)" = "nvme native 1.0000,nvme spin@copy 1.0000,nvme stock 1.0000,ram native 1.0000,ram spin@copy 1.0000,ram stock 1.0000," ]
+}
+
 @test "an idle disk that has requests is no idle cell" {
 	printf '%s\n' 'modes = event' 'point = idle' 'reps = 1' >"$IDDR_CONFIGS/experiments/quiet"
 	STUB_STRAY=3 run "$IDDR" experiment quiet
