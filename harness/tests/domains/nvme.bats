@@ -103,8 +103,8 @@ events() {
 	close_sessions
 	dom0 'xl destroy iddr-storage'
 	again storage
-	# What every boot says.
-	kernel_logs_clean "Grant table initialized|loading out-of-tree module taints"
+	# What every boot says, and on a busy machine that it waits for its devices.
+	kernel_logs_clean "Grant table initialized|loading out-of-tree module taints|Waiting for devices to initialise"
 	[[ $(storage 'cat /sys/block/nvme0n1/wwid') == "$wwid" ]]
 	storage 'grep -q "xen-pirq.*msi-x.*nvme0q1\$" /proc/interrupts'
 	attach "$DISK" "$TARGET"
