@@ -92,7 +92,7 @@ build_tools() {
 	rm -f -- "$out/.stamp"
 	gcc "${cflags[@]}" -o "$out/iddr-agent" "$IDDR_TOP/harness/tools/iddr-agent.c" ||
 		die "harness/tools/iddr-agent.c does not compile"
-	for tool in iddr-agent iddr-cputime iddr-snap; do
+	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth; do
 		gcc "${cflags[@]}" -s -DIDDR_XEN -isystem "$SYSROOT/usr/include" \
 			-L"$SYSROOT/usr/lib/x86_64-linux-gnu" "-Wl,-rpath-link,$SYSROOT/usr/lib/x86_64-linux-gnu" -Wl,--as-needed -o "$out/domain/$tool" \
 			"$IDDR_TOP/harness/tools/$tool.c" "${BUILD_XEN_LIBS[@]}" ||
