@@ -8,8 +8,8 @@
  * connected. States and keys are those of xen/interface/io/blkif.h.
  *
  * All but the announcement of a new size runs in xenbus callbacks, which the kernel
- * serializes (one xenwatch thread; remove() after both watches are gone), so that
- * nothing needs a lock.
+ * serializes (one xenwatch thread; remove() after both watches are gone), and in
+ * shutdown, from which the lock keeps the watches.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -70,6 +70,8 @@ MODULE_PARM_DESC(max_segments, "pages in a request at the most, 11 to 4096; more
 
 struct iddr_bdisk {
 	struct xenbus_device *xdev;
+	struct mutex lock;			/* the watches against shutdown */
+	bool shut;				/* connects no more */
 	struct xenbus_watch device_watch;	/* on physical-device */
 	bool watching;
 	struct block_device *bdev;		/* NULL until known */
@@ -399,8 +401,8 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 	unsigned int i;
 	int err;
 
-	if (d->connected || xdev->state != XenbusStateInitWait || !d->bdev ||
-	    !iddr_back_front_ready(d))
+	if (d->connected || d->shut || xdev->state != XenbusStateInitWait ||
+	    !d->bdev || !iddr_back_front_ready(d))
 		return;
 	if (iddr_back_check_front(xdev))
 		return;
@@ -410,8 +412,13 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 	iddr_back_get_limits(d, &limits);
 	if (iddr_back_start_queues(d, &limits, path))
 		return;
-	err = iddr_link_add(&d->link, &xdev->dev.kobj, d->queues, d->nr_queues,
-			    &d->wait_limits, iddr_path_names[path]);
+	err = iddr_link_add(&d->link, &xdev->dev.kobj);
+	if (!err) {
+		err = iddr_link_show(&d->link, d->queues, d->nr_queues,
+				     &d->wait_limits, iddr_path_names[path]);
+		if (err)
+			iddr_link_del(&d->link);
+	}
 	if (err) {
 		xenbus_dev_fatal(xdev, err, "adding to sysfs");
 		for (i = 0; i < d->nr_queues; i++)
@@ -430,6 +437,28 @@ static void iddr_back_try_connect(struct iddr_bdisk *d)
 	iddr_bdisk_resized(d);
 }
 
+/*
+ * Is the opened device the one that the hotplug side has identified to the front end?
+ * A RAM disk made anew, say, has its numbers and not its data. Reports if not.
+ */
+static bool iddr_back_is_identified(struct iddr_bdisk *d,
+				    struct block_device *bdev)
+{
+	struct xenbus_device *xdev = d->xdev;
+	unsigned long long seq;
+	int err;
+
+	err = xenbus_scanf(XBT_NIL, xdev->nodename, "iddr-diskseq", "%llu",
+			   &seq);
+	if (XENBUS_EXIST_ERR(err))
+		return true;		/* it has not said */
+	if (err == 1 && seq == bdev->bd_disk->diskseq)
+		return true;
+	xenbus_dev_fatal(xdev, -ENODEV,
+			 "%pg is not the disk any more that iddr-identity names: detach it and attach it anew",
+			 bdev);
+	return false;
+}
 
 /* The hotplug side has named the device. */
 static void iddr_back_open_device(struct iddr_bdisk *d)
@@ -471,6 +500,10 @@ static void iddr_back_open_device(struct iddr_bdisk *d)
 				 major, minor);
 		return;
 	}
+	if (!iddr_back_is_identified(d, bdev)) {
+		blkdev_put(bdev, d->fmode);
+		return;
+	}
 	d->bdev = bdev;
 }
 
@@ -480,14 +513,16 @@ static void iddr_back_device_changed(struct xenbus_watch *watch,
 	struct iddr_bdisk *d =
 		container_of(watch, struct iddr_bdisk, device_watch);
 
+	mutex_lock(&d->lock);
 	iddr_back_open_device(d);
 	iddr_back_try_connect(d);
+	mutex_unlock(&d->lock);
 }
 
-static void iddr_back_front_changed(struct xenbus_device *xdev,
-				    enum xenbus_state state)
+/* Return: the device is to go, too. Under lock. */
+static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 {
-	struct iddr_bdisk *d = dev_get_drvdata(&xdev->dev);
+	struct xenbus_device *xdev = d->xdev;
 
 	switch (state) {
 	case XenbusStateInitialising:
@@ -515,12 +550,44 @@ static void iddr_back_front_changed(struct xenbus_device *xdev,
 	case XenbusStateUnknown:
 		/* Its domain is gone, or the disk is detached for good. */
 		iddr_back_disconnect(d);
-		device_unregister(&xdev->dev);
-		break;
+		return true;
 	default:
 		/* States that are not a front end's to be in. */
 		break;
 	}
+	return false;
+}
+
+static void iddr_back_front_changed(struct xenbus_device *xdev,
+				    enum xenbus_state state)
+{
+	struct iddr_bdisk *d = dev_get_drvdata(&xdev->dev);
+	bool gone = false;
+
+	mutex_lock(&d->lock);
+	if (!d->shut)
+		gone = iddr_back_follow(d, state);
+	mutex_unlock(&d->lock);
+	if (gone)
+		device_unregister(&xdev->dev);
+}
+
+/*
+ * The domain goes down, and devices with it, the last one first: let go of ours while
+ * it still answers. A front end must not get errors for what another back end may
+ * serve.
+ */
+static void iddr_back_shutdown(struct device *dev)
+{
+	struct iddr_bdisk *d = dev_get_drvdata(dev);
+
+	if (!d)
+		return;
+	mutex_lock(&d->lock);
+	d->shut = true;
+	iddr_back_disconnect(d);
+	mutex_unlock(&d->lock);
+	xenbus_switch_state(d->xdev, XenbusStateClosed);
 }
 
 static void iddr_back_remove(struct xenbus_device *xdev)
@@ -550,6 +617,7 @@ static int iddr_back_probe(struct xenbus_device *xdev,
 		return -ENOMEM;
 	}
 	d->xdev = xdev;
+	mutex_init(&d->lock);
 	d->mode = iddr_mode_parse(mode);
 	iddr_wait_limits_init(&d->wait_limits, budget_us);
 	INIT_WORK(&d->resize_work, iddr_back_resize_work);
@@ -588,6 +656,7 @@ static struct xenbus_driver iddr_back_driver = {
 	.probe = iddr_back_probe,
 	.remove = iddr_back_remove,
 	.otherend_changed = iddr_back_front_changed,
+	.driver.shutdown = iddr_back_shutdown,
 };
 
 static int __init iddr_back_init(void)

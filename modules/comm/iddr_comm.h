@@ -147,7 +147,9 @@ struct iddr_queue {
 	struct completion kobj_released;
 };
 
-/* The queues of one device: sysfs directory "iddr" with "queue<N>" below. */
+/* One device, in sysfs: directory "iddr", and "queue<N>" below while it is
+ * connected.
+ */
 struct iddr_link {
 	struct kobject kobj;
 	struct completion kobj_released;
@@ -157,6 +159,7 @@ struct iddr_link {
 	unsigned int nr_added;		/* queues that have their kobject */
 	struct iddr_wait_limits *limits;
 	const char *data_path;
+	bool shown;			/* the queues are */
 };
 
 /* queue.c */
@@ -186,9 +189,11 @@ static inline bool iddr_queue_spins(const struct iddr_queue *q)
 }
 
 /* sysfs.c */
-int iddr_link_add(struct iddr_link *link, struct kobject *parent,
-		  struct iddr_queue **queues, unsigned int nr_queues,
-		  struct iddr_wait_limits *limits, const char *data_path);
+int iddr_link_add(struct iddr_link *link, struct kobject *parent);
+int iddr_link_show(struct iddr_link *link, struct iddr_queue **queues,
+		   unsigned int nr_queues, struct iddr_wait_limits *limits,
+		   const char *data_path);
+void iddr_link_hide(struct iddr_link *link);
 void iddr_link_del(struct iddr_link *link);
 
 /* handshake.c: keys as in xen/interface/io/blkif.h. */
@@ -238,6 +243,7 @@ void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
 			  bool dying);
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
 		     bool dying);
+unsigned int iddr_quarantine_mapped(domid_t peer);
 void iddr_quarantine_exit(void);
 
 /* gcache.c: the peer's pages, mapped here and kept. */

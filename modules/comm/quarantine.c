@@ -48,6 +48,8 @@ struct iddr_kept {
 
 static LIST_HEAD(iddr_kept_list);	/* under iddr_kept_lock */
 static DEFINE_SPINLOCK(iddr_kept_lock);	/* any context */
+/* Held while pages are off the list to be looked at. */
+static DEFINE_MUTEX(iddr_sweep_mutex);
 
 static unsigned int quarantined_pages;	/* under iddr_kept_lock */
 module_param(quarantined_pages, uint, 0444);
@@ -156,6 +158,7 @@ static unsigned int iddr_quarantine_sweep(void)
 	bool peer_gone = false;
 	LIST_HEAD(list);
 
+	mutex_lock(&iddr_sweep_mutex);
 	spin_lock_irq(&iddr_kept_lock);
 	list_splice_init(&iddr_kept_list, &list);
 	spin_unlock_irq(&iddr_kept_lock);
@@ -178,8 +181,28 @@ static unsigned int iddr_quarantine_sweep(void)
 	quarantined_pages -= nr;
 	left = quarantined_pages;
 	spin_unlock_irq(&iddr_kept_lock);
+	mutex_unlock(&iddr_sweep_mutex);
 	return left;
 }
+
+/*
+ * How many of the pages kept does @peer still map? May sleep.
+ */
+unsigned int iddr_quarantine_mapped(domid_t peer)
+{
+	struct iddr_kept *k;
+	unsigned int nr = 0;
+
+	iddr_quarantine_sweep();
+	mutex_lock(&iddr_sweep_mutex);
+	spin_lock_irq(&iddr_kept_lock);
+	list_for_each_entry(k, &iddr_kept_list, list)
+		nr += k->peer == peer && k->ref != INVALID_GRANT_REF;
+	spin_unlock_irq(&iddr_kept_lock);
+	mutex_unlock(&iddr_sweep_mutex);
+	return nr;
+}
+EXPORT_SYMBOL_GPL(iddr_quarantine_mapped);
 
 static void iddr_quarantine_look(struct work_struct *work)
 {

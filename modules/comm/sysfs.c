@@ -7,8 +7,9 @@
  *   <device>/iddr/queue<N>/mode     one queue
  *   <device>/iddr/queue<N>/<counter>
  *
- * A queue's directory lives from iddr_link_add() to iddr_link_del(), and the
- * queue's thread lives longer, so that a reader needs no lock.
+ * The device's directory lives from iddr_link_add() to iddr_link_del(), over its
+ * connections; the rest from iddr_link_show() to iddr_link_hide(), and a queue's
+ * thread lives longer, so that a reader needs no lock.
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -245,22 +246,15 @@ static void iddr_kobj_del(struct kobject *kobj, struct completion *released)
 }
 
 /*
- * Show the started queues below @parent.
+ * Make a device's directory below @parent; it shows no queues yet.
  * Return: 0 or -errno, with nothing left behind.
  */
-int iddr_link_add(struct iddr_link *link, struct kobject *parent,
-		  struct iddr_queue **queues, unsigned int nr_queues,
-		  struct iddr_wait_limits *limits, const char *data_path)
+int iddr_link_add(struct iddr_link *link, struct kobject *parent)
 {
-	unsigned int i;
 	int err;
 
 	/* A device that connects again brings its last connection's link. */
 	memset(link, 0, sizeof(*link));
-	link->queues = queues;
-	link->nr_queues = nr_queues;
-	link->limits = limits;
-	link->data_path = data_path;
 	mutex_init(&link->mode_lock);
 	init_completion(&link->kobj_released);
 	err = kobject_init_and_add(&link->kobj, &iddr_link_ktype, parent,
@@ -268,9 +262,27 @@ int iddr_link_add(struct iddr_link *link, struct kobject *parent,
 	if (err) {
 		kobject_put(&link->kobj);
 		wait_for_completion(&link->kobj_released);
-		return err;
 	}
+	return err;
+}
+EXPORT_SYMBOL_GPL(iddr_link_add);
 
+/*
+ * Show a connection's started queues.
+ * Return: 0 or -errno, with nothing left behind.
+ */
+int iddr_link_show(struct iddr_link *link, struct iddr_queue **queues,
+		   unsigned int nr_queues, struct iddr_wait_limits *limits,
+		   const char *data_path)
+{
+	unsigned int i;
+	int err;
+
+	link->queues = queues;
+	link->nr_queues = nr_queues;
+	link->limits = limits;
+	link->data_path = data_path;
+	link->shown = true;
 	for (i = 0; i < nr_queues; i++) {
 		struct iddr_queue *q = queues[i];
 
@@ -291,20 +303,30 @@ int iddr_link_add(struct iddr_link *link, struct kobject *parent,
 	return 0;
 
 fail:
-	iddr_link_del(link);
+	iddr_link_hide(link);
 	return err;
 }
-EXPORT_SYMBOL_GPL(iddr_link_add);
+EXPORT_SYMBOL_GPL(iddr_link_show);
 
-/* Undo iddr_link_add(); no reader or writer is left when it returns. */
-void iddr_link_del(struct iddr_link *link)
+/* Undo iddr_link_show(): no reader or writer is left. Idempotent. */
+void iddr_link_hide(struct iddr_link *link)
 {
+	if (!link->shown)
+		return;
+	link->shown = false;
 	sysfs_remove_files(&link->kobj, iddr_link_attrs);
 	while (link->nr_added) {
 		struct iddr_queue *q = link->queues[--link->nr_added];
 
 		iddr_kobj_del(&q->kobj, &q->kobj_released);
 	}
+}
+EXPORT_SYMBOL_GPL(iddr_link_hide);
+
+/* Undo iddr_link_add(), and iddr_link_show() if need be. */
+void iddr_link_del(struct iddr_link *link)
+{
+	iddr_link_hide(link);
 	iddr_kobj_del(&link->kobj, &link->kobj_released);
 }
 EXPORT_SYMBOL_GPL(iddr_link_del);

@@ -11,12 +11,13 @@
  * work item that waits for it.
  *
  * Lifetime: struct iddr_fdisk has a reference from its xenbus device (probe to
- * remove) and one from its gendisk (until the last user has closed it, which
- * may be long after the device was removed).
+ * remove; then, if it is parked, until it is given up: recovery.c), one from its
+ * gendisk (until the last user has closed it, which may be long after the device
+ * was removed), and one from its work item while that is queued.
  */
 #include <linux/delay.h>
-#include <linux/kref.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <xen/interface/io/protocols.h>
 
@@ -65,44 +66,8 @@ static bool persistent = true;
 module_param(persistent, bool, 0444);
 MODULE_PARM_DESC(persistent, "offer grants that are kept: the back end sees no page but those that are meant for it");
 
-struct iddr_fdisk {
-	struct kref ref;
-	struct xenbus_device *xdev;
-	u32 vdev;
-	char name[DISK_NAME_LEN];
-	enum iddr_mode mode;		/* of the next connection */
-	struct iddr_wait_limits wait_limits;
-
-	struct iddr_fconf conf;
-	struct iddr_fqueue *fqs;	/* max_queues of them, for good */
-	struct iddr_queue **queues;	/* theirs */
-	unsigned int queues_wanted;	/* parameter queues when the disk appeared */
-	unsigned int max_queues;
-	unsigned int nr_queues;		/* of this connection: first those */
-	unsigned int nr_poll;		/* that wait, then those that are polled */
-	struct iddr_link link;
-
-	struct work_struct broken_work;	/* the peer has broken the protocol */
-	int broken_err;			/* and how, in this connection */
-	const char *offence;
-	struct mutex queues_lock;	/* who makes, ends and aborts the queues of
-					 * a connection: all of them or none
-					 */
-
-	struct gendisk *gd;		/* NULL: no disk. By the work item alone */
-	struct blk_mq_tag_set tag_set;
-	bool was_connected;		/* in this connection there was a disk */
-	bool linked;			/* link is in sysfs */
-	bool closing;			/* cannot be opened; under open_mutex */
-
-	spinlock_t work_lock;		/* guards back_state, removing */
-	enum xenbus_state back_state;	/* latest */
-	bool back_closed;		/* has been Closed since the rings were made */
-	bool close_pending;		/* close when the last user has */
-	bool removing;			/* no more work */
-	struct work_struct state_work;
-	struct delayed_work abort_work;	/* bounds the wait for a back end */
-};
+struct workqueue_struct *iddr_front_wq;
+bool iddr_front_unloads;	/* nothing is parked any more */
 
 static void iddr_fdisk_free(struct iddr_fdisk *d)
 {
@@ -116,9 +81,9 @@ static void iddr_fdisk_release(struct kref *ref)
 	iddr_fdisk_free(container_of(ref, struct iddr_fdisk, ref));
 }
 
-struct iddr_fqueue *iddr_fdisk_queue(struct iddr_fdisk *d, unsigned int index)
+void iddr_fdisk_put(struct iddr_fdisk *d)
 {
-	return &d->fqs[index];
+	kref_put(&d->ref, iddr_fdisk_release);
 }
 
 /* Which CPU and kind of request goes to which queue. */
@@ -150,14 +115,26 @@ static bool iddr_front_back_is_dying(const struct iddr_fdisk *d)
 	       !READ_ONCE(d->back_closed);
 }
 
-/* Fail all requests in flight and to come; see iddr_fqueue_abort(). */
+/*
+ * The back end is lost. Fail all requests in flight and to come, or park the disk
+ * with them. Idempotent.
+ */
 static void iddr_front_abort(struct iddr_fdisk *d)
 {
+	bool dying = iddr_front_back_is_dying(d);
 	unsigned int i;
 
 	mutex_lock(&d->queues_lock);
+	d->lost = d->fqs[0].up;
+	if (iddr_recovery_may_park(d))
+		iddr_recovery_park(d);
 	for (i = 0; i < d->max_queues; i++)
-		iddr_fqueue_abort(&d->fqs[i], iddr_front_back_is_dying(d));
+		iddr_fqueue_close(&d->fqs[i], dying);
+	/* Whoever has not seen that is through. */
+	if (d->parked)
+		blk_mq_wait_quiesce_done(d->gd->queue);
+	for (i = 0; i < d->max_queues; i++)
+		d->kept += iddr_fqueue_abort(&d->fqs[i], d->parked);
 	mutex_unlock(&d->queues_lock);
 }
 
@@ -166,6 +143,8 @@ static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
 {
 	unsigned int i, mapped = 0;
 
+	if (d->was_connected)
+		d->last_peer = d->xdev->otherend_id;
 	mutex_lock(&d->queues_lock);
 	for (i = 0; i < d->max_queues; i++)
 		mapped += iddr_fqueue_destroy(&d->fqs[i],
@@ -183,8 +162,9 @@ static void iddr_front_broken_work(struct work_struct *work)
 
 	iddr_front_abort(d);
 	xenbus_dev_fatal(d->xdev, d->broken_err,
-			 "back end in domain %d broke the ring protocol (%s); its disk fails",
-			 d->xdev->otherend_id, d->offence);
+			 "back end in domain %d broke the ring protocol (%s); its disk %s",
+			 d->xdev->otherend_id, d->offence,
+			 d->parked ? "is parked" : "fails");
 }
 
 /* Any context. */
@@ -192,16 +172,20 @@ void iddr_fdisk_broken(struct iddr_fdisk *d, int err, const char *offence)
 {
 	d->broken_err = err;
 	d->offence = offence;
-	schedule_work(&d->broken_work);
+	queue_work(iddr_front_wq, &d->broken_work);
 }
 
-static void iddr_front_queue_work(struct iddr_fdisk *d)
+/* Any context. */
+void iddr_fdisk_queue_work(struct iddr_fdisk *d)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&d->work_lock, flags);
-	if (!d->removing)
-		queue_work(system_unbound_wq, &d->state_work);
+	if (!d->removing) {
+		kref_get(&d->ref);
+		if (!queue_work(iddr_front_wq, &d->state_work))
+			iddr_fdisk_put(d);
+	}
 	spin_unlock_irqrestore(&d->work_lock, flags);
 }
 
@@ -218,14 +202,14 @@ static void iddr_release(struct gendisk *gd, fmode_t fmode)
 	struct iddr_fdisk *d = gd->private_data;
 
 	if (READ_ONCE(d->close_pending) && !disk_openers(gd))
-		iddr_front_queue_work(d);
+		iddr_fdisk_queue_work(d);
 }
 
 static void iddr_free_disk(struct gendisk *gd)
 {
 	struct iddr_fdisk *d = gd->private_data;
 
-	kref_put(&d->ref, iddr_fdisk_release);
+	iddr_fdisk_put(d);
 }
 
 static const struct block_device_operations iddr_fops = {
@@ -235,21 +219,30 @@ static const struct block_device_operations iddr_fops = {
 	.free_disk = iddr_free_disk,
 };
 
-/* How many queues of which kind, and how large: what we want and may have. */
-static void iddr_front_choose(struct iddr_fdisk *d)
+/*
+ * How many queues of which kind, and how large: what we want and may have, or, for a
+ * disk that is parked, what it had.
+ * Return: NULL, or what the back end lacks for that, in words.
+ */
+static const char *iddr_front_choose(struct iddr_fdisk *d)
 {
 	const char *back = d->xdev->otherend;
-	unsigned int offered, wanted, order;
+	struct iddr_fdesc offers = { };
+	unsigned int wanted;
 
-	offered = xenbus_read_unsigned(back, "multi-queue-max-queues", 1);
-	offered = clamp(offered, 1U, d->max_queues);
+	offers.queues = xenbus_read_unsigned(back, "multi-queue-max-queues", 1);
+	offers.ring_order = xenbus_read_unsigned(back, "max-ring-page-order", 0);
+	if (d->parked)
+		return iddr_check_rings(&d->desc, &offers);
+
+	offers.queues = clamp(offers.queues, 1U, d->max_queues);
 	wanted = d->queues_wanted ? d->queues_wanted : num_online_cpus();
-	wanted = min(wanted, offered);
-	d->nr_poll = min(poll_queues, offered - wanted);
+	wanted = min(wanted, offers.queues);
+	d->nr_poll = min(poll_queues, offers.queues - wanted);
 	d->nr_queues = wanted + d->nr_poll;
-	order = xenbus_read_unsigned(back, "max-ring-page-order", 0);
-	d->conf.ring_order = min(order, ring_page_order);
+	d->conf.ring_order = min(offers.ring_order, ring_page_order);
 	d->conf.handle = d->vdev;
+	return NULL;
 }
 
 /* What the back end can do with requests; it has said so by now. */
@@ -257,11 +250,7 @@ static void iddr_front_read_conf(struct iddr_fdisk *d)
 {
 	const char *back = d->xdev->otherend;
 	struct iddr_fconf *conf = &d->conf;
-	unsigned int segs;
 
-	segs = xenbus_read_unsigned(back, "feature-max-indirect-segments", 0);
-	conf->max_segs = clamp(segs, (unsigned int)IDDR_INLINE_SEGS,
-			       max_segments);
 	conf->persistent = persistent &&
 			   xenbus_read_unsigned(back, "feature-persistent", 0);
 	/* Old back ends have barriers only; without data they flush. */
@@ -311,10 +300,20 @@ static int iddr_front_write_keys(struct iddr_fdisk *d,
 	return err;
 }
 
+/* The back end cannot take over the parked disk, and is not asked again. */
+static void iddr_front_refuse(struct iddr_fdisk *d, const char *why)
+{
+	d->refused = true;
+	xenbus_dev_fatal(d->xdev, -ENODEV,
+			 "domain %d cannot take over the parked disk %s: %s; detach it and attach the right one",
+			 d->xdev->otherend_id, d->name, why);
+}
+
 /* Rings and keys: from InitWait to Initialised. */
 static void iddr_front_offer_ring(struct iddr_fdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
+	const char *lacks;
 	struct xenbus_transaction t;
 	char thread_name[TASK_COMM_LEN];
 	unsigned int i;
@@ -324,8 +323,13 @@ static void iddr_front_offer_ring(struct iddr_fdisk *d)
 	d->was_connected = false;
 	d->broken_err = 0;
 	WRITE_ONCE(d->back_closed, false);
-	iddr_front_choose(d);
+	lacks = iddr_front_choose(d);
+	if (lacks) {
+		iddr_front_refuse(d, lacks);
+		return;
+	}
 	mutex_lock(&d->queues_lock);
+	d->lost = false;
 	for (i = 0; i < d->nr_queues && !err; i++) {
 		bool polled = i >= d->nr_queues - d->nr_poll;
 
@@ -359,10 +363,33 @@ fail_queues:
 	iddr_front_destroy_queues(d);
 }
 
+/*
+ * Can the back end discard? @granularity and @alignment, in bytes, are filled in if
+ * so.
+ */
+static bool iddr_front_read_discard(struct iddr_fdisk *d,
+				    unsigned long block_bytes,
+				    unsigned int *granularity,
+				    unsigned int *alignment)
+{
+	const char *back = d->xdev->otherend;
 
-/* The back end's description of the disk. Reports what is wrong with it. */
-static int iddr_front_read_disk(struct iddr_fdisk *d, u64 *sectors,
-				unsigned int *info, unsigned long *block_bytes)
+	if (!xenbus_read_unsigned(back, "feature-discard", 0))
+		return false;
+	*granularity = xenbus_read_unsigned(back, "discard-granularity", 0);
+	*alignment = xenbus_read_unsigned(back, "discard-alignment", 0);
+	if (iddr_check_discard(*granularity, *alignment, block_bytes)) {
+		dev_warn(&d->xdev->dev,
+			 "no discard: granularity %u with alignment %u is impossible\n",
+			 *granularity, *alignment);
+		return false;
+	}
+	return true;
+}
+
+/* Size and block size. Reports what is wrong with them. */
+static int iddr_front_read_size(struct iddr_fdisk *d, struct iddr_fdesc *desc,
+				unsigned int *info)
 {
 	struct xenbus_device *xdev = d->xdev;
 	unsigned long long s;
@@ -371,59 +398,81 @@ static int iddr_front_read_disk(struct iddr_fdisk *d, u64 *sectors,
 	err = xenbus_gather(XBT_NIL, xdev->otherend,
 			    "sectors", "%llu", &s,
 			    "info", "%u", info,
-			    "sector-size", "%lu", block_bytes, NULL);
+			    "sector-size", "%lu", &desc->block_bytes, NULL);
 	if (err) {
 		xenbus_dev_fatal(xdev, err,
 				 "reading sectors, info and sector-size of %s",
 				 xdev->otherend);
 		return err;
 	}
-	*sectors = s;
-	err = iddr_check_geometry(s, *block_bytes);
+	desc->sectors = s;
+	err = iddr_check_geometry(s, desc->block_bytes);
 	if (err)
 		xenbus_dev_fatal(xdev, err,
 				 "no such disk: %llu sectors of 512 bytes in blocks of %lu bytes",
-				 s, *block_bytes);
+				 s, desc->block_bytes);
 	return err;
 }
 
-static void iddr_front_set_discard(struct iddr_fdisk *d, struct gendisk *gd,
-				   unsigned long block_bytes)
+/* The back end's description of the disk. Reports what is wrong with it. */
+static int iddr_front_read_disk(struct iddr_fdisk *d, struct iddr_fdesc *desc)
+{
+	const char *back = d->xdev->otherend;
+	unsigned int info, unused;
+	char *identity;
+	int err;
+
+	memset(desc, 0, sizeof(*desc));
+	err = iddr_front_read_size(d, desc, &info);
+	if (err)
+		return err;
+	desc->read_only = info & VDISK_READONLY;
+	desc->max_segs = xenbus_read_unsigned(back,
+					"feature-max-indirect-segments", 0);
+	desc->max_segs = max_t(u32, desc->max_segs, IDDR_INLINE_SEGS);
+	desc->flush = xenbus_read_unsigned(back, "feature-flush-cache", 0) ||
+		      xenbus_read_unsigned(back, "feature-barrier", 0);
+	desc->discard = iddr_front_read_discard(d, desc->block_bytes, &unused,
+						&unused);
+	desc->secure_erase = desc->discard &&
+			     xenbus_read_unsigned(back, "discard-secure", 0);
+	identity = xenbus_read(XBT_NIL, back, "iddr-identity", NULL);
+	if (IS_ERR(identity))
+		return 0;
+	if (strscpy(desc->identity, identity, sizeof(desc->identity)) < 0)
+		desc->identity[0] = '\0';
+	kfree(identity);
+	return 0;
+}
+
+static void iddr_front_set_discard(struct iddr_fdisk *d, struct gendisk *gd)
 {
 	struct request_queue *rqq = gd->queue;
-	const char *back = d->xdev->otherend;
 	unsigned int granularity, alignment;
 
-	if (!xenbus_read_unsigned(back, "feature-discard", 0))
+	if (!d->desc.discard ||
+	    !iddr_front_read_discard(d, d->desc.block_bytes, &granularity,
+				     &alignment))
 		return;
-	granularity = xenbus_read_unsigned(back, "discard-granularity", 0);
-	alignment = xenbus_read_unsigned(back, "discard-alignment", 0);
-	if (iddr_check_discard(granularity, alignment, block_bytes)) {
-		dev_warn(&d->xdev->dev,
-			 "no discard: granularity %u with alignment %u is impossible\n",
-			 granularity, alignment);
-		return;
-	}
 	rqq->limits.discard_granularity = granularity ? granularity :
-							block_bytes;
+							d->desc.block_bytes;
 	rqq->limits.discard_alignment = alignment;
 	blk_queue_max_discard_sectors(rqq, UINT_MAX >> SECTOR_SHIFT);
-	if (xenbus_read_unsigned(back, "discard-secure", 0))
+	if (d->desc.secure_erase)
 		blk_queue_max_secure_erase_sectors(rqq,
 						   UINT_MAX >> SECTOR_SHIFT);
 }
 
-static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd,
-				  unsigned long block_bytes)
+static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd)
 {
+	unsigned long block_bytes = d->desc.block_bytes;
 	struct request_queue *rqq = gd->queue;
-	const char *back = d->xdev->otherend;
 	unsigned int physical, max_sectors;
 
 	max_sectors = d->conf.max_segs * (XEN_PAGE_SIZE >> SECTOR_SHIFT);
 	blk_queue_logical_block_size(rqq, block_bytes);
-	physical = xenbus_read_unsigned(back, "physical-sector-size",
-					block_bytes);
+	physical = xenbus_read_unsigned(d->xdev->otherend,
+					"physical-sector-size", block_bytes);
 	if (!iddr_check_geometry(0, physical) && physical > block_bytes)
 		blk_queue_physical_block_size(rqq, physical);
 	blk_queue_max_hw_sectors(rqq, max_sectors);
@@ -433,26 +482,47 @@ static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd,
 	blk_queue_max_segments(rqq, min(max_sectors, (unsigned int)USHRT_MAX));
 	blk_queue_max_segment_size(rqq, max_sectors << SECTOR_SHIFT);
 	/* blkif has no FUA: the block layer makes it a write and a flush. */
-	blk_queue_write_cache(rqq,
-		xenbus_read_unsigned(back, "feature-flush-cache", 0) ||
-		xenbus_read_unsigned(back, "feature-barrier", 0), false);
-	iddr_front_set_discard(d, gd, block_bytes);
+	blk_queue_write_cache(rqq, d->desc.flush, false);
+	iddr_front_set_discard(d, gd);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, rqq);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, rqq);
 }
 
+/* Take the connection's queues out of sysfs. */
+static void iddr_front_hide_queues(struct iddr_fdisk *d)
+{
+	if (!d->linked || !d->link.shown)
+		return;
+	iddr_link_hide(&d->link);
+	/* A later connection goes on as this one was last set. */
+	d->mode = READ_ONCE(d->fqs[0].q.mode_wanted);
+}
+
+static int iddr_front_show_queues(struct iddr_fdisk *d)
+{
+	return iddr_link_show(&d->link, d->queues, d->nr_queues,
+			      &d->wait_limits,
+			      d->conf.persistent ? "persistent" : "grant");
+}
 
 /* Take the disk away from the block layer; users get errors from here on. */
-static void iddr_front_drop_disk(struct iddr_fdisk *d)
+void iddr_fdisk_drop_disk(struct iddr_fdisk *d)
 {
 	struct gendisk *gd = d->gd;
 
 	if (!gd)
 		return;
+	mutex_lock(&d->queues_lock);
+	/* It waits for its I/O below, which must not be parked. */
+	d->lasting = false;
+	if (d->parked)
+		iddr_recovery_unpark(d);
+	mutex_unlock(&d->queues_lock);
+	iddr_recovery_cancel(d);
+	iddr_front_hide_queues(d);
 	if (d->linked)
 		iddr_link_del(&d->link);
 	d->linked = false;
-	d->mode = READ_ONCE(d->fqs[0].q.mode_wanted);
 	del_gendisk(gd);
 	/* A submitter that lingers still looks at its queue when its request,
 	 * which del_gendisk() has waited for, is over.
@@ -463,21 +533,47 @@ static void iddr_front_drop_disk(struct iddr_fdisk *d)
 	put_disk(gd);
 }
 
+/* Take requests, unless the back end is lost already. Return: it is not. */
+static bool iddr_front_open_queues(struct iddr_fdisk *d)
+{
+	unsigned int i;
+	bool open;
+
+	mutex_lock(&d->queues_lock);
+	open = !d->lost;
+	for (i = 0; i < d->nr_queues && open; i++)
+		iddr_fqueue_open(&d->fqs[i]);
+	if (open && d->parked)
+		iddr_recovery_resume(d);
+	mutex_unlock(&d->queues_lock);
+	return open;
+}
+
+static int iddr_front_prepare_queues(struct iddr_fdisk *d)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < d->nr_queues && !err; i++)
+		err = iddr_fqueue_prepare(&d->fqs[i]);
+	return err;
+}
+
 /* The back end is connected: make the disk. */
 static void iddr_front_add_disk(struct iddr_fdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
-	unsigned long block_bytes;
 	struct gendisk *gd;
-	unsigned int info, i;
-	u64 sectors;
-	int err = 0;
+	int err;
 
-	if (iddr_front_read_disk(d, &sectors, &info, &block_bytes))
+	if (iddr_front_read_disk(d, &d->desc))
 		return;
 	iddr_front_read_conf(d);
-	for (i = 0; i < d->nr_queues && !err; i++)
-		err = iddr_fqueue_prepare(&d->fqs[i]);
+	d->conf.max_segs = min(d->desc.max_segs, max_segments);
+	d->desc.max_segs = d->conf.max_segs;
+	d->desc.queues = d->nr_queues;
+	d->desc.ring_order = d->conf.ring_order;
+	err = iddr_front_prepare_queues(d);
 	if (err)
 		goto fail;
 
@@ -500,29 +596,43 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 	gd->fops = &iddr_fops;
 	gd->private_data = d;
 	strscpy(gd->disk_name, d->name, sizeof(gd->disk_name));
-	iddr_front_set_limits(d, gd, block_bytes);
-	set_capacity(gd, sectors);
-	set_disk_ro(gd, info & VDISK_READONLY);
+	iddr_front_set_limits(d, gd);
+	set_capacity(gd, d->desc.sectors);
+	set_disk_ro(gd, d->desc.read_only);
 	d->closing = false;
+	d->leaving = false;
+	/* Where an orphan of that name is, it is on its way. */
+	iddr_recovery_wait_name(d->vdev);
+	iddr_front_open_queues(d);
 	xenbus_switch_state(xdev, XenbusStateConnected);
 
 	kref_get(&d->ref);	/* dropped by iddr_free_disk() */
 	/* No parent: the disk is not the xenbus device's child. */
 	err = device_add_disk(NULL, gd, NULL);
 	if (err) {
-		kref_put(&d->ref, iddr_fdisk_release);
+		iddr_fdisk_put(d);
 		goto fail_disk;
 	}
 	WRITE_ONCE(d->gd, gd);
-	err = iddr_link_add(&d->link, &disk_to_dev(gd)->kobj, d->queues,
-			    d->nr_queues, &d->wait_limits,
-			    d->conf.persistent ? "persistent" : "grant");
+	err = iddr_link_add(&d->link, &disk_to_dev(gd)->kobj);
+	d->linked = !err;
+	if (!err)
+		err = iddr_recovery_add_files(d);
+	if (!err)
+		err = iddr_front_show_queues(d);
 	if (err) {
-		iddr_front_drop_disk(d);
+		iddr_fdisk_drop_disk(d);
 		goto fail;
 	}
-	d->linked = true;
 	d->was_connected = true;
+	if (!d->desc.identity[0])
+		dev_info(&xdev->dev,
+			 "%s has no identity: it will not be parked when its back end goes\n",
+			 d->name);
+	/* What reads of it there were, of partitions, is over. */
+	mutex_lock(&d->queues_lock);
+	d->lasting = !d->lost;
+	mutex_unlock(&d->queues_lock);
 	/* The event of its coming was before iddr/ was there. */
 	kobject_uevent(&disk_to_dev(gd)->kobj, KOBJ_CHANGE);
 	return;
@@ -535,25 +645,61 @@ fail:
 	xenbus_dev_fatal(xdev, err, "creating disk %s", d->name);
 }
 
-/* The back end says Connected again: the disk's size may have changed. */
-static void iddr_front_resize(struct iddr_fdisk *d)
+static void iddr_front_set_size(struct iddr_fdisk *d, u64 sectors)
 {
-	unsigned long block_bytes;
-	unsigned int info;
-	u64 sectors;
-
-	if (iddr_front_read_disk(d, &sectors, &info, &block_bytes))
-		return;
-	if (block_bytes != queue_logical_block_size(d->gd->queue)) {
-		dev_warn_ratelimited(&d->xdev->dev,
-				     "the block size cannot change from %u to %lu; size not taken\n",
-				     queue_logical_block_size(d->gd->queue),
-				     block_bytes);
-		return;
-	}
+	d->desc.sectors = sectors;
 	if (set_capacity_and_notify(d->gd, sectors))
 		dev_info(&d->xdev->dev, "%s: now %llu sectors of 512 bytes\n",
 			 d->name, sectors);
+}
+
+/* A back end has come for the parked disk: is it the same? Then go on. */
+static void iddr_front_resume_disk(struct iddr_fdisk *d)
+{
+	struct iddr_fdesc offers;
+	const char *lacks;
+	int err;
+
+	if (iddr_front_read_disk(d, &offers)) {
+		d->refused = true;
+		return;
+	}
+	lacks = iddr_check_same(&d->desc, &offers);
+	if (lacks) {
+		iddr_front_refuse(d, lacks);
+		return;
+	}
+	iddr_front_read_conf(d);
+	err = iddr_front_prepare_queues(d);
+	if (!err)
+		err = iddr_front_show_queues(d);
+	if (err) {
+		xenbus_dev_fatal(d->xdev, err, "resuming disk %s", d->name);
+		return;
+	}
+	xenbus_switch_state(d->xdev, XenbusStateConnected);
+	if (!iddr_front_open_queues(d))
+		return;
+	d->was_connected = true;
+	iddr_front_set_size(d, offers.sectors);
+	iddr_recovery_changed(d);
+}
+
+/* The back end says Connected again: the disk's size may have changed. */
+static void iddr_front_resize(struct iddr_fdisk *d)
+{
+	struct iddr_fdesc now;
+	unsigned int info;
+
+	if (iddr_front_read_size(d, &now, &info))
+		return;
+	if (now.block_bytes != d->desc.block_bytes) {
+		dev_warn_ratelimited(&d->xdev->dev,
+				     "the block size cannot change from %lu to %lu; size not taken\n",
+				     d->desc.block_bytes, now.block_bytes);
+		return;
+	}
+	iddr_front_set_size(d, now.sectors);
 }
 
 /* The back end wants to close: do, unless someone uses the disk. */
@@ -562,6 +708,10 @@ static void iddr_front_close(struct iddr_fdisk *d)
 	if (d->gd) {
 		bool in_use;
 
+		/* Who holds open_mutex may be waiting for I/O. */
+		mutex_lock(&d->queues_lock);
+		d->leaving = true;
+		mutex_unlock(&d->queues_lock);
 		mutex_lock(&d->gd->open_mutex);
 		in_use = disk_openers(d->gd);
 		d->closing = !in_use;
@@ -573,7 +723,7 @@ static void iddr_front_close(struct iddr_fdisk *d)
 				 d->name);
 			return;
 		}
-		iddr_front_drop_disk(d);
+		iddr_fdisk_drop_disk(d);
 	}
 	xenbus_frontend_closed(d->xdev);
 }
@@ -590,7 +740,7 @@ static unsigned int iddr_front_lose_back(struct iddr_fdisk *d)
 		blk_mark_disk_dead(d->gd);
 	}
 	iddr_front_abort(d);
-	iddr_front_drop_disk(d);
+	iddr_fdisk_drop_disk(d);
 	WRITE_ONCE(d->close_pending, false);
 	return iddr_front_destroy_queues(d);
 }
@@ -598,64 +748,128 @@ static unsigned int iddr_front_lose_back(struct iddr_fdisk *d)
 /*
  * Close, and be ready for a back end that comes (back) for the same disk: the
  * toolstack says by "online" whether it is still wanted. Not after one that
- * broke the protocol; not if there never was a disk, since what failed would
+ * broke the protocol, or was refused: the disk is to be attached, or bound, anew.
+ * If it has not been parked, not if there never was a disk, since what failed would
  * fail again and again; and not while our pages are still mapped, since each
- * round would cost more of them.
+ * round would cost more of them. (A parked disk waits for that: recovery.c.)
  */
 static void iddr_front_start_over(struct iddr_fdisk *d)
 {
-	bool again = d->was_connected && !d->broken_err &&
+	bool again = !d->broken_err && !d->refused &&
 		     xenbus_read_unsigned(d->xdev->otherend, "online", 0);
-	unsigned int mapped = iddr_front_lose_back(d);
 
-	xenbus_frontend_closed(d->xdev);
-	if (!again)
-		return;
-	if (mapped) {
-		dev_warn(&d->xdev->dev,
-			 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
-			 d->name, mapped);
-		return;
+	iddr_front_abort(d);
+	if (d->parked) {
+		if (d->was_connected)
+			dev_warn(&d->xdev->dev,
+				 "back end of %s is gone: it is parked\n",
+				 d->name);
+		iddr_front_hide_queues(d);
+		iddr_front_destroy_queues(d);
+		if (d->was_connected)
+			iddr_recovery_changed(d);
+	} else {
+		unsigned int mapped = iddr_front_lose_back(d);
+
+		again = again && d->was_connected;
+		if (again && mapped) {
+			dev_warn(&d->xdev->dev,
+				 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
+				 d->name, mapped);
+			again = false;
+		}
 	}
+	d->was_connected = false;
+	d->reopen = again;
+	xenbus_frontend_closed(d->xdev);
+}
+
+/* Begin anew, if that is wanted and the back end is through with the last time. */
+static void iddr_front_reopen(struct iddr_fdisk *d)
+{
+	if (!d->reopen || READ_ONCE(d->back_state) == XenbusStateClosing)
+		return;
+	d->reopen = false;
 	xenbus_switch_state(d->xdev, XenbusStateInitialising);
-	/* The new back end may have said so already; it will not repeat it. */
-	if (READ_ONCE(d->back_state) == XenbusStateInitWait)
-		iddr_front_offer_ring(d);
+}
+
+/* The back end waits for rings. */
+static void iddr_front_offer(struct iddr_fdisk *d)
+{
+	if (d->fqs[0].up)
+		return;
+	if (d->parked && (d->xdev->state != XenbusStateInitialising ||
+			  !iddr_recovery_may_offer(d)))
+		return;
+	iddr_front_offer_ring(d);
+}
+
+/*
+ * The back end wants to close. If the toolstack wants the disk to stay, it is not
+ * to go with it.
+ */
+static void iddr_front_back_closes(struct iddr_fdisk *d)
+{
+	if (iddr_recovery_may_park(d) &&
+	    xenbus_read_unsigned(d->xdev->otherend, "online", 0))
+		iddr_front_abort(d);
+	if (d->parked)
+		xenbus_frontend_closed(d->xdev);
+	else
+		iddr_front_close(d);
+}
+
+/* What the back end's state asks for. */
+static void iddr_front_act(struct iddr_fdisk *d)
+{
+	iddr_recovery_give_up(d);
+	/* The back end was gone once, whatever it says by now. A parked disk
+	 * lets it close before it takes the rings away.
+	 */
+	if (d->fqs[0].up && d->lost &&
+	    !(d->parked && READ_ONCE(d->back_state) == XenbusStateClosing))
+		iddr_front_start_over(d);
+	iddr_front_reopen(d);
+	switch (READ_ONCE(d->back_state)) {
+	case XenbusStateInitWait:
+		iddr_front_offer(d);
+		break;
+	case XenbusStateConnected:
+		if (d->fqs[0].up && d->xdev->state == XenbusStateInitialised) {
+			if (d->gd)
+				iddr_front_resume_disk(d);
+			else
+				iddr_front_add_disk(d);
+		} else if (d->gd && !d->parked) {
+			iddr_front_resize(d);
+		}
+		break;
+	case XenbusStateClosing:
+		iddr_front_back_closes(d);
+		break;
+	case XenbusStateClosed:
+	case XenbusStateUnknown:
+		if (d->fqs[0].up) {
+			iddr_front_start_over(d);
+			iddr_front_reopen(d);
+		}
+		break;
+	default:
+		break;
+	}
 }
 
 static void iddr_front_state_work(struct work_struct *work)
 {
 	struct iddr_fdisk *d =
 		container_of(work, struct iddr_fdisk, state_work);
+	/* Memory for going on must not be waited for from a parked disk. */
+	unsigned int noio = memalloc_noio_save();
 
-	/* The back end was gone once, whatever it says by now. */
-	if (d->fqs[0].up && d->fqs[0].dead) {
-		iddr_front_start_over(d);
-		return;
-	}
-	switch (READ_ONCE(d->back_state)) {
-	case XenbusStateInitWait:
-		if (!d->fqs[0].up)
-			iddr_front_offer_ring(d);
-		break;
-	case XenbusStateConnected:
-		if (d->gd)
-			iddr_front_resize(d);
-		else if (d->fqs[0].up &&
-			 d->xdev->state == XenbusStateInitialised)
-			iddr_front_add_disk(d);
-		break;
-	case XenbusStateClosing:
-		iddr_front_close(d);
-		break;
-	case XenbusStateClosed:
-	case XenbusStateUnknown:
-		if (d->fqs[0].up)
-			iddr_front_start_over(d);
-		break;
-	default:
-		break;
-	}
+	if (!iddr_recovery_orphan_work(d))
+		iddr_front_act(d);
+	memalloc_noio_restore(noio);
+	iddr_fdisk_put(d);
 }
 
 /*
@@ -678,19 +892,24 @@ static bool iddr_front_back_is_gone(struct xenbus_device *xdev,
 	}
 }
 
+static void iddr_front_note_state(struct iddr_fdisk *d, enum xenbus_state s)
+{
+	WRITE_ONCE(d->back_state, s);
+	if (s == XenbusStateClosed)
+		WRITE_ONCE(d->back_closed, true);
+}
+
 /* xenwatch. */
 static void iddr_front_back_changed(struct xenbus_device *xdev,
 				    enum xenbus_state state)
 {
 	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
 
-	WRITE_ONCE(d->back_state, state);
-	if (state == XenbusStateClosed)
-		WRITE_ONCE(d->back_closed, true);
+	iddr_front_note_state(d, state);
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
 		iddr_front_abort(d);
-	iddr_front_queue_work(d);
+	iddr_fdisk_queue_work(d);
 }
 
 static void iddr_front_abort_work(struct work_struct *work)
@@ -710,7 +929,7 @@ static void iddr_front_wait_closed(struct iddr_fdisk *d)
 	for (ms = 0; ms < IDDR_CLOSE_MS; ms += 10) {
 		enum xenbus_state s = xenbus_read_driver_state(xdev->otherend);
 
-		WRITE_ONCE(d->back_state, s);
+		iddr_front_note_state(d, s);
 		if (s == XenbusStateClosed || s == XenbusStateUnknown ||
 		    s == XenbusStateInitWait)
 			return;
@@ -724,7 +943,10 @@ static void iddr_front_wait_closed(struct iddr_fdisk *d)
 		 IDDR_CLOSE_MS);
 }
 
-/* Unbound or unplugged. The disk may be in use. */
+/*
+ * Unbound or unplugged. The disk may be in use: it is kept if its back end has gone
+ * and it may wait for another, else it goes.
+ */
 static void iddr_front_remove(struct xenbus_device *xdev)
 {
 	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
@@ -739,24 +961,30 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 	/* One that wants to close still serves until we have. */
 	alive = s == XenbusStateConnected || s == XenbusStateClosing;
 	/* Nobody tells us any more. */
-	WRITE_ONCE(d->back_state, s);
+	iddr_front_note_state(d, s);
 	/* Dropping the disk writes back what is dirty and waits for what is in
 	 * flight, and so may a work item: for a live back end within limits,
 	 * for another not at all.
 	 */
 	if (alive)
-		queue_delayed_work(system_unbound_wq, &d->abort_work,
+		queue_delayed_work(iddr_front_wq, &d->abort_work,
 				   msecs_to_jiffies(IDDR_DRAIN_MS));
 	else
 		iddr_front_abort(d);
-	cancel_work_sync(&d->state_work);
-	iddr_front_drop_disk(d);
+	if (cancel_work_sync(&d->state_work))
+		iddr_fdisk_put(d);
+	if (!d->parked || READ_ONCE(iddr_front_unloads))
+		iddr_fdisk_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
+	iddr_front_hide_queues(d);
 	if (d->fqs[0].up && alive)
 		iddr_front_wait_closed(d);
 	iddr_front_destroy_queues(d);
 	dev_set_drvdata(&xdev->dev, NULL);
-	kref_put(&d->ref, iddr_fdisk_release);
+	if (d->gd)
+		iddr_recovery_orphan(d);
+	else
+		iddr_fdisk_put(d);
 }
 
 static struct iddr_fdisk *iddr_fdisk_alloc(void)
@@ -796,6 +1024,9 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 		return -EINVAL;
 	}
 
+	d = iddr_recovery_adopt(vdev, xdev);
+	if (d)
+		goto begin;
 	d = iddr_fdisk_alloc();
 	if (!d) {
 		xenbus_dev_fatal(xdev, -ENOMEM, "allocating a disk");
@@ -820,6 +1051,8 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	spin_lock_init(&d->work_lock);
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);
+	iddr_recovery_init(d);
+begin:
 	dev_set_drvdata(&xdev->dev, d);
 	/* Bound anew after an unbind: the back end waits for this. */
 	return xenbus_switch_state(xdev, XenbusStateInitialising);
@@ -840,6 +1073,8 @@ static struct xenbus_driver iddr_front_driver = {
 
 static int __init iddr_front_init(void)
 {
+	int err;
+
 	if (!xen_domain())
 		return -ENODEV;
 	if (iddr_mode_parse(mode) < 0) {
@@ -853,13 +1088,23 @@ static int __init iddr_front_init(void)
 		pr_err("iddr_front: poll_queues must be 0 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
 		return -EINVAL;
 	}
-	return xenbus_register_frontend(&iddr_front_driver);
+	iddr_front_wq = alloc_workqueue("iddr_front", WQ_UNBOUND | WQ_MEM_RECLAIM,
+					0);
+	if (!iddr_front_wq)
+		return -ENOMEM;
+	err = xenbus_register_frontend(&iddr_front_driver);
+	if (err)
+		destroy_workqueue(iddr_front_wq);
+	return err;
 }
 module_init(iddr_front_init);
 
 static void __exit iddr_front_exit(void)
 {
+	WRITE_ONCE(iddr_front_unloads, true);
 	xenbus_unregister_driver(&iddr_front_driver);
+	iddr_recovery_exit();
+	destroy_workqueue(iddr_front_wq);
 }
 module_exit(iddr_front_exit);
 

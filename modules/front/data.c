@@ -293,6 +293,13 @@ static u64 iddr_front_linger_ns(struct iddr_fqueue *fq)
 	return ns;
 }
 
+/* What becomes of a request that finds its queue dead. */
+static blk_status_t iddr_front_dead_status(const struct iddr_fqueue *fq)
+{
+	/* Back to the block layer, whose queue stands still meanwhile. */
+	return READ_ONCE(fq->disk->parked) ? BLK_STS_RESOURCE : BLK_STS_IOERR;
+}
+
 static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 				  const struct blk_mq_queue_data *bd)
 {
@@ -307,9 +314,11 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	u64 linger_ns = 0;
 	u32 copied = 0, until = 0;
 
-	/* Looked at again under the lock; here for who would get no pages. */
-	if (unlikely(READ_ONCE(fq->dead)))
-		return BLK_STS_IOERR;
+	/* Looked at again under the lock; here for who would get no pages. Pairs
+	 * with iddr_fqueue_open().
+	 */
+	if (unlikely(smp_load_acquire(&fq->dead)))
+		return iddr_front_dead_status(fq);
 	if (req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE) {
 		if (iddr_front_wait_pages(hctx, slot, rq, &grant_ops))
 			return BLK_STS_RESOURCE;
@@ -329,7 +338,7 @@ static blk_status_t iddr_queue_rq(struct blk_mq_hw_ctx *hctx,
 	if (unlikely(fq->dead)) {
 		spin_unlock_irqrestore(&q->tx_lock, flags);
 		iddr_front_put_pages(fq, slot, &grant_ops);
-		return BLK_STS_IOERR;
+		return iddr_front_dead_status(fq);
 	}
 	slot->rq = rq;
 	/* Last: a hostile peer may answer before it is asked. */
@@ -371,12 +380,20 @@ static void iddr_commit_rqs(struct blk_mq_hw_ctx *hctx)
 		iddr_queue_notify(q);
 }
 
-/* Whoever waits for its polled I/O looks for all of the queue's. */
+/*
+ * Whoever waits for its polled I/O looks for all of the queue's. No quiescing
+ * keeps it off: RCU does, see iddr_fqueue_open().
+ */
 static int iddr_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 {
 	struct iddr_fqueue *fq = hctx->driver_data;
+	int n = 0;
 
-	return iddr_queue_try_look(&fq->q);
+	rcu_read_lock();
+	if (likely(!smp_load_acquire(&fq->dead)))
+		n = iddr_queue_try_look(&fq->q);
+	rcu_read_unlock();
+	return n;
 }
 
 /*
@@ -388,8 +405,13 @@ static int iddr_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 {
 	struct iddr_fqueue *fq = rq->mq_hctx->driver_data;
+	enum blk_eh_timer_return ret = BLK_EH_DONE;
 	struct iddr_queue *q = &fq->q;
 
+	/* As a poller. A dead queue's requests are failed or kept as they are. */
+	rcu_read_lock();
+	if (smp_load_acquire(&fq->dead))
+		goto out;
 	q->rx_stats.timeouts++;
 	iddr_queue_look(q);
 	/* What it found answered was not announced: whoever waits asks anew. */
@@ -397,18 +419,23 @@ static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 		iddr_queue_kick(q);
 	/* The timer's reference keeps the tag ours. */
 	if (!READ_ONCE(fq->slots[rq->tag].shadow.busy))
-		return BLK_EH_DONE;
+		goto out;
 	dev_warn_ratelimited(&q->xdev->dev,
 			     "queue %u: request %d not answered for %u s; still waiting for the back end in domain %d\n",
 			     q->index, rq->tag, rq->timeout / HZ,
 			     q->xdev->otherend_id);
-	return BLK_EH_RESET_TIMER;
+	ret = BLK_EH_RESET_TIMER;
+out:
+	rcu_read_unlock();
+	return ret;
 }
 
 static int iddr_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
 			  unsigned int index)
 {
-	hctx->driver_data = iddr_fdisk_queue(data, index);
+	struct iddr_fdisk *d = data;
+
+	hctx->driver_data = &d->fqs[index];
 	return 0;
 }
 
@@ -555,6 +582,7 @@ void iddr_fqueue_init(struct iddr_fqueue *fq, struct iddr_fdisk *disk,
 	memset(fq, 0, sizeof(*fq));
 	fq->disk = disk;
 	fq->conf = conf;
+	fq->dead = true;
 }
 
 /*
@@ -571,7 +599,6 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 
 	iddr_queue_init(q, &iddr_front_queue_ops, xdev, index, mode, limits);
 	q->polled = polled;
-	fq->dead = false;
 	fq->starved = NULL;
 	memset(&fq->data, 0, sizeof(fq->data));
 	memset(&fq->desc, 0, sizeof(fq->desc));
@@ -631,24 +658,44 @@ int iddr_fqueue_prepare(struct iddr_fqueue *fq)
 }
 
 /*
- * The peer is gone or not to be trusted: take no more requests, fail those in
- * flight. The peer may still write to the granted pages; nobody reads them any
- * more. @dying: its domain is going (see quarantine.c).
- * Idempotent; may sleep; excludes iddr_fqueue_create() and _destroy() (the
- * disk's queues_lock).
+ * Take requests, from here to iddr_fqueue_close(). Who polls, and the block layer's
+ * timer, come at any time in the disk's life: they look at dead first, and what
+ * a queue has is taken from it only when RCU says that they are through.
  */
-void iddr_fqueue_abort(struct iddr_fqueue *fq, bool dying)
+void iddr_fqueue_open(struct iddr_fqueue *fq)
 {
-	struct iddr_queue *q = &fq->q;
-	unsigned int ignored = 0;
-	u32 i;
+	/* Pairs with the acquires: ring and pools before. */
+	smp_store_release(&fq->dead, false);
+}
 
+/* Take no more requests. @dying: the peer's domain is (see quarantine.c). */
+void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying)
+{
 	if (!fq->up)
 		return;
 	WRITE_ONCE(fq->data.dying, dying);
-	spin_lock_irq(&q->tx_lock);
+	spin_lock_irq(&fq->q.tx_lock);
 	WRITE_ONCE(fq->dead, true);
-	spin_unlock_irq(&q->tx_lock);
+	spin_unlock_irq(&fq->q.tx_lock);
+}
+
+/*
+ * The peer is gone or not to be trusted, and the queue closed: fail the requests in
+ * flight or, if it is to be @park, give them back to the block layer, whose
+ * queue is quiesced. The peer may still write to the granted pages; nobody
+ * reads them any more.
+ * Idempotent; may sleep; excludes iddr_fqueue_create() and _destroy() (the
+ * disk's queues_lock).
+ * Return: requests given back.
+ */
+unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park)
+{
+	struct iddr_queue *q = &fq->q;
+	unsigned int ignored = 0, kept = 0;
+	u32 i;
+
+	if (!fq->up)
+		return 0;
 	/* What it has answered, if it has kept to the protocol, is answered. */
 	iddr_queue_look(q);
 
@@ -664,13 +711,19 @@ void iddr_fqueue_abort(struct iddr_fqueue *fq, bool dying)
 			continue;
 		slot->shadow.busy = false;
 		iddr_front_put_pages(fq, slot, &ignored);
-		blk_mq_end_request(slot->rq, BLK_STS_IOERR);
+		if (park) {
+			blk_mq_requeue_request(slot->rq, false);
+			kept++;
+		} else {
+			blk_mq_end_request(slot->rq, BLK_STS_IOERR);
+		}
 	}
+	return kept;
 }
 
 /*
- * The block device is gone. Undo iddr_fqueue_create() and _prepare(). @dying: as
- * above. Idempotent.
+ * The block device is gone or parked. Undo iddr_fqueue_create() and _prepare().
+ * @dying: as above. Idempotent.
  * Return: how many pages the peer still maps.
  */
 unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying)

@@ -39,6 +39,69 @@ iddr_check_offence(const struct blkif_response *rsp,
 	return NULL;
 }
 
+/* Longer ones are none. */
+#define IDDR_IDENTITY_MAX	256
+
+/* A disk as its back end offers it, and as much of that as is in use. */
+struct iddr_fdesc {
+	u32 queues;		/* rings; at the most, in an offer */
+	u32 ring_order;		/* likewise */
+	u32 max_segs;		/* likewise */
+	u64 sectors;
+	unsigned long block_bytes;
+	bool read_only;
+	bool flush;		/* it has a volatile cache, and flushes it */
+	bool discard;
+	bool secure_erase;
+	char identity[IDDR_IDENTITY_MAX];	/* empty: none */
+};
+
+/*
+ * What the rings that a back end  lack for a disk that had others, in words.
+ * Return: NULL if they will do.
+ */
+static inline const char *iddr_check_rings(const struct iddr_fdesc *had,
+					   const struct iddr_fdesc *offers)
+{
+	if (offers->queues < had->queues)
+		return "it has fewer queues";
+	if (offers->ring_order < had->ring_order)
+		return "its rings are smaller";
+	return NULL;
+}
+
+/*
+ * Why what a back end  cannot be served as the disk that was, in words. More
+ * is no harm, but for a volatile cache: who has not flushed since there was none
+ * to flush would lose what it holds.
+ * Return: NULL if it is the same, and can all that it could.
+ */
+static inline const char *iddr_check_same(const struct iddr_fdesc *had,
+					  const struct iddr_fdesc *offers)
+{
+	if (!offers->identity[0])
+		return "it has no identity";
+	if (strcmp(offers->identity, had->identity))
+		return "it is another disk";
+	if (offers->sectors < had->sectors)
+		return "it is smaller";
+	if (offers->block_bytes != had->block_bytes)
+		return "its block size is another";
+	if (offers->read_only && !had->read_only)
+		return "it is read-only";
+	if (offers->max_segs < had->max_segs)
+		return "its requests are smaller";
+	if (had->flush && !offers->flush)
+		return "it does not flush";
+	if (offers->flush && !had->flush)
+		return "it has a volatile cache, which was not there";
+	if (had->discard && !offers->discard)
+		return "it does not discard";
+	if (had->secure_erase && !offers->secure_erase)
+		return "it does not erase securely";
+	return NULL;
+}
+
 /*
  * Is the disk that the back end describes one that Linux can have?
  * @sectors: size in 512 byte sectors; @block_bytes: its logical block.

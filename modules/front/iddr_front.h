@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Front end, shared between its control path (control.c) and data path (data.c).
+ * Front end, shared between its control path (control.c), its data path (data.c)
+ * and what keeps a disk whose back end has gone (recovery.c).
  */
 #ifndef IDDR_FRONT_H
 #define IDDR_FRONT_H
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/kref.h>
+#include <linux/workqueue.h>
 
 #include "../comm/iddr_comm.h"
 #include "iddr_check.h"
@@ -53,9 +56,86 @@ struct iddr_fqueue {
 	bool up;			/* ring, pools and thread exist; changes
 					 * under the disk's queues_lock
 					 */
-	bool dead;			/* takes no requests; under tx_lock */
+	bool dead;			/* takes no requests; set under tx_lock */
 	struct blk_mq_hw_ctx *starved;	/* has a request that waits for pages */
 	struct iddr_linger linger;	/* under tx_lock */
+};
+
+/* What becomes of a disk whose back end goes. The names are those of sysfs. */
+enum iddr_recovery {
+	IDDR_RECOVERY_WAIT,	/* it is parked until one comes */
+	IDDR_RECOVERY_FAIL,	/* its I/O fails, and it goes, too */
+	IDDR_NR_RECOVERIES
+};
+
+/*
+ * One disk. Its gendisk, tags and requests live until the disk is given up; queues,
+ * grants and threads belong to a connection, and xdev to an attachment.
+ */
+struct iddr_fdisk {
+	struct kref ref;
+	struct xenbus_device *xdev;	/* NULL: an orphan (recovery.c) */
+	u32 vdev;
+	char name[DISK_NAME_LEN];
+	enum iddr_mode mode;		/* of the next connection */
+	struct iddr_wait_limits wait_limits;
+
+	struct iddr_fconf conf;
+	struct iddr_fqueue *fqs;	/* max_queues of them, for good */
+	struct iddr_queue **queues;	/* theirs */
+	unsigned int queues_wanted;	/* parameter queues when the disk appeared */
+	unsigned int max_queues;
+	unsigned int nr_queues;		/* of this connection: first those */
+	unsigned int nr_poll;		/* that wait, then those that are polled */
+	struct iddr_link link;
+
+	struct work_struct broken_work;	/* the peer has broken the protocol */
+	int broken_err;			/* and how, in this connection */
+	const char *offence;
+	struct mutex queues_lock;	/* who makes, ends, opens and aborts the
+					 * queues of a connection: all of them or
+					 * none. Guards what says so, too.
+					 */
+	bool lost;			/* this connection's back end has gone */
+
+	struct gendisk *gd;		/* NULL: no disk. By the work item alone */
+	struct blk_mq_tag_set tag_set;
+	struct iddr_fdesc desc;		/* of gd, as its back end offered it */
+	bool was_connected;		/* in this connection there was a disk */
+	bool linked;			/* link is in sysfs */
+	bool closing;			/* cannot be opened; under open_mutex */
+
+	/* recovery.c; under queues_lock, unless it says otherwise */
+	bool lasting;			/* gd has users, who may be kept waiting */
+	bool leaving;			/* the toolstack wants it gone */
+	bool parked;			/* gd's queue stands still. Is only read
+					 * without the lock where it does
+					 */
+	bool give_up;			/* fail what is parked */
+	enum iddr_recovery recovery;
+	unsigned int recovery_timeout_s;	/* 0: none */
+	u64 parked_since;		/* jiffies */
+	u64 parked_jiffies;		/* in all, up to then */
+	u64 recoveries;
+	u64 kept;			/* requests, since it is parked */
+	u64 reissued;			/* such, in all, once it went on */
+	domid_t last_peer;		/* served gd last; by the work item */
+	bool refused;			/* what this attachment offers; likewise */
+	bool reopen;			/* begin anew when the peer has closed */
+	bool waits_said;		/* why it waits; likewise */
+	u64 next_offer;			/* jiffies; not earlier, while parked */
+	struct delayed_work timeout_work;
+	struct delayed_work retry_work;
+	struct list_head orphan;	/* under iddr_orphans_lock */
+	bool going;			/* likewise: is not adopted any more */
+
+	spinlock_t work_lock;		/* guards back_state, removing */
+	enum xenbus_state back_state;	/* latest */
+	bool back_closed;		/* has been Closed since the rings were made */
+	bool close_pending;		/* close when the last user has */
+	bool removing;			/* no more work */
+	struct work_struct state_work;	/* has a reference when queued */
+	struct delayed_work abort_work;	/* bounds the wait for a back end */
 };
 
 extern const struct blk_mq_ops iddr_front_mq_ops;
@@ -68,12 +148,35 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 		       const struct iddr_wait_limits *limits,
 		       const char *thread_name);
 int iddr_fqueue_prepare(struct iddr_fqueue *fq);
-void iddr_fqueue_abort(struct iddr_fqueue *fq, bool dying);
+void iddr_fqueue_open(struct iddr_fqueue *fq);
+void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying);
+unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park);
 unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying);
 
-/* control.c, for data.c */
-struct iddr_fqueue *iddr_fdisk_queue(struct iddr_fdisk *d, unsigned int index);
+/* control.c, for the others */
 void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set);
 void iddr_fdisk_broken(struct iddr_fdisk *d, int err, const char *offence);
+void iddr_fdisk_queue_work(struct iddr_fdisk *d);
+void iddr_fdisk_put(struct iddr_fdisk *d);
+void iddr_fdisk_drop_disk(struct iddr_fdisk *d);
+extern struct workqueue_struct *iddr_front_wq;
+extern bool iddr_front_unloads;
+
+/* recovery.c */
+void iddr_recovery_init(struct iddr_fdisk *d);
+int iddr_recovery_add_files(struct iddr_fdisk *d);
+bool iddr_recovery_may_park(const struct iddr_fdisk *d);
+void iddr_recovery_park(struct iddr_fdisk *d);
+void iddr_recovery_resume(struct iddr_fdisk *d);
+void iddr_recovery_unpark(struct iddr_fdisk *d);
+void iddr_recovery_changed(struct iddr_fdisk *d);
+bool iddr_recovery_may_offer(struct iddr_fdisk *d);
+void iddr_recovery_cancel(struct iddr_fdisk *d);
+void iddr_recovery_orphan(struct iddr_fdisk *d);
+struct iddr_fdisk *iddr_recovery_adopt(u32 vdev, struct xenbus_device *xdev);
+bool iddr_recovery_orphan_work(struct iddr_fdisk *d);
+void iddr_recovery_give_up(struct iddr_fdisk *d);
+void iddr_recovery_wait_name(u32 vdev);
+void iddr_recovery_exit(void);
 
 #endif /* IDDR_FRONT_H */

@@ -125,11 +125,85 @@ static void test_discard(void **state)
 	assert_int_equal(iddr_check_discard(0, 512, 512), -EINVAL);
 }
 
+static const struct iddr_fdesc had = {
+	.queues = 2, .ring_order = 2, .max_segs = 256, .sectors = 1000,
+	.block_bytes = 512, .flush = true, .discard = true,
+	.secure_erase = true, .identity = "disk 1",
+};
+
+static void rings_of_a_parked_disk(void **state)
+{
+	struct iddr_fdesc offers = had;
+
+	(void)state;
+	assert_null(iddr_check_rings(&had, &offers));
+	offers.queues = 3;
+	offers.ring_order = 4;
+	assert_null(iddr_check_rings(&had, &offers));
+	offers.queues = 1;
+	assert_string_equal(iddr_check_rings(&had, &offers),
+			    "it has fewer queues");
+	offers.queues = 2;
+	offers.ring_order = 1;
+	assert_string_equal(iddr_check_rings(&had, &offers),
+			    "its rings are smaller");
+}
+
+/* Does what differs from the disk that was by @_change give @_why? */
+#define assert_same(_why, _change)					\
+do {									\
+	struct iddr_fdesc offers = had;					\
+	const char *why;						\
+									\
+	_change;							\
+	why = iddr_check_same(&had, &offers);				\
+	if (_why)							\
+		assert_string_equal(why, (const char *)_why);		\
+	else								\
+		assert_null(why);					\
+} while (0)
+
+static void the_same_disk_and_others(void **state)
+{
+	(void)state;
+	assert_same(NULL, (void)0);
+	assert_same(NULL, offers.sectors = 2000);
+	assert_same(NULL, offers.max_segs = 4096);
+	assert_same("it has no identity", offers.identity[0] = '\0');
+	assert_same("it is another disk", offers.identity[5] = '2');
+	assert_same("it is another disk", offers.identity[4] = '\0');
+	assert_same("it is smaller", offers.sectors--);
+	assert_same("its block size is another", offers.block_bytes = 4096);
+	assert_same("it is read-only", offers.read_only = true);
+	assert_same("its requests are smaller", offers.max_segs--);
+	assert_same("it does not flush", offers.flush = false);
+	assert_same("it does not discard", offers.discard = false);
+	assert_same("it does not erase securely", offers.secure_erase = false);
+}
+
+static void more_than_there_was(void **state)
+{
+	struct iddr_fdesc poor = had, offers = had;
+
+	(void)state;
+	poor.read_only = true;
+	poor.discard = false;
+	poor.secure_erase = false;
+	assert_null(iddr_check_same(&poor, &offers));
+	/* What was durable when it was answered would not be any more. */
+	poor.flush = false;
+	assert_string_equal(iddr_check_same(&poor, &offers),
+			    "it has a volatile cache, which was not there");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_to_our_requests),
 		cmocka_unit_test(other_answers),
+		cmocka_unit_test(rings_of_a_parked_disk),
+		cmocka_unit_test(the_same_disk_and_others),
+		cmocka_unit_test(more_than_there_was),
 		cmocka_unit_test(disks_that_can_be),
 		cmocka_unit_test(disks_that_cannot),
 		cmocka_unit_test(names_of_disks),

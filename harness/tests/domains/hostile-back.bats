@@ -18,6 +18,8 @@ setup_file() {
 	quiet_consoles
 	storage 'insmod /iddr/modules/hostile_back.ko'
 	[[ -n ${IDDR_FULL:-} ]] || storage 'cd /sys/kernel/debug/hostile_back; echo 3 >max_steps; echo 10 >rounds'
+	# A disk that waits for a better back end: recovery.bats.
+	on_back_end_loss fail
 	begin_other_load
 	app 'head -c 2097152 < <(yes "$1" | tr -d "\n") >/tmp/tag' "$TAG"
 	# The target is not used, but there must be one.
@@ -34,6 +36,7 @@ teardown_file() {
 	fi
 	storage 'rmmod hostile_back; dmesg -n 7'
 	app 'dmesg -n 7'
+	on_back_end_loss wait
 	close_sessions
 }
 

@@ -59,6 +59,11 @@ close_sessions() {
 	done
 }
 
+# in_full SECONDS: the test takes that long, and is for make test-full.
+in_full() {
+	[[ -n ${IDDR_FULL:-} ]] || skip "takes $1 s: in make test-full"
+}
+
 # in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
 in_session() {
 	local dom=$1 script=$2 line to from mark begun='' rc=125
@@ -110,6 +115,27 @@ dom0() {
 	script_in dom0 "$@"
 }
 
+# again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
+again() {
+	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
+		for lib in packages sysroot image build testbed; do
+			. "$IDDR_TOP/harness/lib/$lib.sh"
+		done
+		domain_create "$1"
+		domain_wait "$1"' again "$1" 3>&-
+}
+
+# on_back_end_loss wait|fail: what disks of our front end that appear from now on do when their back end goes.
+on_back_end_loss() {
+	app 'echo "$1" >/sys/module/iddr_front/parameters/recovery' "$1"
+}
+
+# back_end unbind|bind...: do that, in turn, with the back end of $DISK.
+back_end() {
+	storage 'cd /sys/bus/xen-backend/devices; d=(vbd-*-$1); cd ../drivers/iddr_back
+		 for what in "${@:2}"; do echo "$d" >"$what"; done' "$DEVID" "$@"
+}
+
 # attach_as DISK TARGET r|w: attach through our pair with an access mode.
 attach_as() {
 	dom0 'xl block-attach iddr-app \
@@ -156,6 +182,37 @@ verify_loads() {
 		--rw=randwrite "${@:2}" >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }' "$DISK" "${jobs[@]}"
 }
 
+# background_load DISK [IOPS]: verify load in the application domain until /tmp/stop
+# exists; its verdict is in /tmp/load.
+background_load() {
+	app 'rm -f /tmp/stop /tmp/load
+	     read -r before </sys/block/$1/iddr/queue0/requests
+	     (exec 9</dev/$1	# in use from run to run
+	      until [[ -e /tmp/stop ]]; do
+		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
+			--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
+			{ echo failed >/tmp/load; exit 0; }
+	      done
+	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &
+	     # Not before it really does I/O.
+	     for ((i = 0; i < 300; i++)); do
+		read -r now </sys/block/$1/iddr/queue0/requests
+		((now < before + 30)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$@"
+}
+
+# load_was_good: end the background load and insist on its verdict.
+load_was_good() {
+	app 'touch /tmp/stop
+	     for ((i = 0; i < 600; i++)); do
+		[[ ! -e /tmp/load ]] || break
+		sleep 0.1
+	     done
+	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'
+}
+
 # kernel_log DOM: warnings and worse since the last look, without the noise, and forget them.
 kernel_log() {
 	script_in "$1" 'dmesg -c -l emerg,alert,crit,err,warn | { grep -Ev -- "$1" || true; }' "$NOISE"
@@ -182,16 +239,6 @@ kernel_logs_clean() {
 		}
 	done
 	return "$status"
-}
-
-# again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
-again() {
-	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
-		for lib in packages sysroot image build nvme testbed; do
-			. "$IDDR_TOP/harness/lib/$lib.sh"
-		done
-		domain_create "$1"
-		domain_wait "$1"' again "$1" 3>&-
 }
 
 # counter SIDE NAME QUEUE: a counter of one queue of $DISK.

@@ -6,10 +6,13 @@ load lib
 
 setup_file() {
 	open_sessions
+	# recovery.bats has what else there is.
+	on_back_end_loss fail
 	forget_kernel_logs
 }
 
 teardown_file() {
+	on_back_end_loss wait
 	close_sessions
 }
 
@@ -22,37 +25,6 @@ setup() {
 teardown() {
 	app 'touch /tmp/stop'
 	kernel_logs_clean "$provoked"
-}
-
-# background_load DISK [IOPS]: verify load in the application domain until /tmp/stop
-# exists; its verdict is in /tmp/load.
-background_load() {
-	app 'rm -f /tmp/stop /tmp/load
-	     read -r before </sys/block/$1/iddr/queue0/requests
-	     (exec 9</dev/$1	# in use from run to run
-	      until [[ -e /tmp/stop ]]; do
-		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
-			--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
-			{ echo failed >/tmp/load; exit 0; }
-	      done
-	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &
-	     # Not before it really does I/O.
-	     for ((i = 0; i < 300; i++)); do
-		read -r now </sys/block/$1/iddr/queue0/requests
-		((now < before + 30)) || exit 0
-		sleep 0.1
-	     done
-	     exit 1' "$@"
-}
-
-# load_was_good: end the background load and insist on its verdict.
-load_was_good() {
-	app 'touch /tmp/stop
-	     for ((i = 0; i < 600; i++)); do
-		[[ ! -e /tmp/load ]] || break
-		sleep 0.1
-	     done
-	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'
 }
 
 # disk_gone DISK: the disk, its back end and its thread are no more.
@@ -142,14 +114,15 @@ disk_gone() {
 @test "the back end is unbound under load: I/O fails, nothing hangs; bound again, the disk comes back" {
 	attach "$DISK" /dev/ram0
 	background_load "$DISK"
-	storage 'sleep 1.5; cd /sys/bus/xen-backend/drivers/iddr_back; for d in vbd-*-$1; do echo $d >unbind; done' "$DEVID"
+	sleep 1.5
+	back_end unbind
 	app 'for ((i = 0; i < 600; i++)); do
 		[[ ! -e /tmp/load ]] || break
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
 	provoked='I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed|back end of xvdd is gone'
-	storage 'for d in /sys/bus/xen-backend/devices/vbd-*-$1; do echo ${d##*/} >/sys/bus/xen-backend/drivers/iddr_back/bind; done' "$DEVID"
+	back_end bind
 	our_disk_is_there "$DISK"
 	verify_load --bs=4k --size=1m --iodepth=8
 	detach "$DISK"
@@ -164,7 +137,7 @@ disk_gone() {
 	for i in "${rounds[@]}"; do
 		f=${i%/*} b=${i#*/}
 		set_modes "$f" "$b"
-		storage 'cd /sys/bus/xen-backend/drivers/iddr_back; d=(vbd-*-$1); echo "$d" >unbind; echo "$d" >bind' "$DEVID"
+		back_end unbind bind
 		app 'for ((i = 0; i < 150; i++)); do
 			if [[ -e /sys/block/$1/iddr/mode ]] &&
 			   dd if=/dev/$1 of=/dev/null bs=4k count=8 iflag=direct status=none 2>/dev/null; then

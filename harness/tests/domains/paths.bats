@@ -128,6 +128,7 @@ all_sizes() {
 @test "a back end that comes back with less does not offer what it offered before" {
 	attach "$DISK" /dev/ram0
 	[[ $(app 'cat /sys/block/$1/queue/max_hw_sectors_kb' "$DISK") == 1024 ]]
+	app 'echo fail >/sys/block/$1/iddr/recovery' "$DISK"
 	storage 'device=$(cd /sys/bus/xen-backend/devices && echo vbd-*-"$1")
 		 echo "$device" >/sys/bus/xen-backend/drivers/iddr_back/unbind
 		 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko max_segments=11

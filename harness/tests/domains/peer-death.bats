@@ -14,6 +14,8 @@ setup() {
 	local mode letters=defg n=0
 	# Whatever has become of the test before.
 	"$IDDR" up 3>&-
+	# recovery.bats has what else there is.
+	on_back_end_loss fail
 	DISKS=()
 	for mode in $MODES; do
 		# shellcheck disable=SC2034 # set_modes uses it
@@ -29,6 +31,7 @@ setup() {
 teardown_file() {
 	# The next file needs both domains.
 	"$IDDR" up 3>&-
+	on_back_end_loss wait
 }
 
 # load_in_background: writes to each disk until they fail; returns once all are under way.
