@@ -781,7 +781,12 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 	}
 	d->was_connected = false;
 	d->reopen = again;
-	xenbus_frontend_closed(d->xdev);
+	/* A new back end may be there already, which would answer our being
+	 * closed when we have begun anew.
+	 */
+	if (!d->parked || !again ||
+	    READ_ONCE(d->back_state) == XenbusStateClosing)
+		xenbus_frontend_closed(d->xdev);
 }
 
 /* Begin anew, if that is wanted and the back end is through with the last time. */
