@@ -26,6 +26,13 @@ NR == 1 {
 	}
 }
 
+# agree: do all rows agree in a column, and in its quartiles?
+function agree(i,    lo, hi) {
+	lo = name[i] "_lo"
+	hi = name[i] "_hi"
+	return rows > 1 && !differs[i] && !(lo in c && differs[c[lo]]) && !(hi in c && differs[c[hi]])
+}
+
 # add: one more column to show, if it is one that differs.
 function add(i,    base) {
 	if (placed[i]++)
@@ -33,7 +40,9 @@ function add(i,    base) {
 	base = name[i]
 	if (sub(/_(lo|hi)$/, "", base) && base in c)
 		return
-	if (rows > 1 && !differs[i]) {
+	if (agree(i)) {
+		if (name[i] == "reason")
+			return
 		if (first[i] == "-")
 			missing = missing (missing == "" ? "" : ", ") heading(name[i])
 		else
