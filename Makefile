@@ -33,20 +33,24 @@ experiments: setup ## measure all of configs/experiments in SIZE=smoke, quick or
 figures: ## draw the figures of EXP's newest run (or RUN=...) again, without measuring
 	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")
 
+report: ## one HTML page of EXP's newest run (or RUN=...), beside its tables: figures, tables, manifest
+	@$(IDDR) report --exp "$(EXP)" $(if $(RUN),"$(RUN)")
+
 claims: ## check CLAIMS.md against the committed tables, or against RUN=... of EXP
 	@$(IDDR) claims $(if $(RUN),--exp "$(if $(filter file,$(origin EXP)),native,$(EXP))" --run "$(RUN)")
 
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
 
-compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
+compare: ## ratios with a verdict: of mode B over mode A of EXP, or of run or experiment B over A
 	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
 
 test: setup ## run all tests; ends with a count of passed and failed
 	@harness/tests/run
 
-test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain
-	@IDDR_FULL=1 harness/tests/run
+test-full: export IDDR_FULL := 1
+test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain, the report in a browser
+	@harness/tests/run
 
 unit: setup ## run the tests that need no testbed
 	@harness/tests/run static c unit
@@ -66,4 +70,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures claims soak compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment experiments figures report claims soak compare test test-full unit fuzz up down status clean

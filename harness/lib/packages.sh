@@ -10,7 +10,9 @@ PACKAGES_BUILD=(gcc gcc-12 libc6-dev binutils make libelf1)
 PACKAGES_RESULTS=(jq gnuplot-nox fonts-liberation)
 # Of the testbed `process`: its programs, and what counts their instructions.
 PACKAGES_NATIVE=(libdpdk-dev liburing-dev pkgconf valgrind)
-PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel)
+PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel libxml2-utils)
+# Of make test-full: a browser, to look at the report with.
+PACKAGES_FULL=(chromium)
 
 # packages_wanted: print the packages that this testbed needs, one a line.
 packages_wanted() {
@@ -21,6 +23,7 @@ packages_wanted() {
 		printf '%s\n' "${PACKAGES_TESTBED[@]}"
 	fi
 	printf '%s\n' "${PACKAGES_BUILD[@]}" "${PACKAGES_RESULTS[@]}" "${PACKAGES_NATIVE[@]}" "${PACKAGES_TESTS[@]}"
+	[[ -z ${IDDR_FULL:-} ]] || printf '%s\n' "${PACKAGES_FULL[@]}"
 }
 
 # packages_missing: print those of them that are not installed.

@@ -64,6 +64,13 @@ lib() {
 	[[ ! $output =~ (xen-hypervisor|xen-utils|xen-system|linux-image|linux-headers) ]]
 }
 
+@test "the browser is for make test-full alone" {
+	IDDR_FULL="" run -0 lib packages_wanted
+	[[ $output != *chromium* ]]
+	IDDR_FULL=1 run -0 lib packages_wanted
+	[[ $output == *chromium* ]]
+}
+
 @test "without root the missing packages are named, nothing is tried" {
 	run -1 lib 'PACKAGES_TESTS=(no-such-package-here); packages_apt() { echo TRIED; }
 		eval "$(declare -f packages_install | sed "s/EUID == 0/1 == 0/")"; packages_install'
