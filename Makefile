@@ -39,6 +39,9 @@ claims: ## check CLAIMS.md against the committed tables, or against RUN=... of E
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
 
+paper: ## make paper/iddr.pdf; installs TeX (as root)
+	@$(IDDR) paper
+
 compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
 	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
 
@@ -66,4 +69,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures claims soak compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment figures claims soak paper compare test test-full unit fuzz up down status clean
