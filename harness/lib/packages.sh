@@ -35,6 +35,7 @@ packages_missing() {
 }
 
 # packages_install [PACKAGE...]: install what of them is missing; needs root.
+# shellcheck disable=SC2120 # paper.sh names some
 packages_install() {
 	local -a missing
 	local log=$IDDR_BUILD/apt.log
@@ -65,6 +66,7 @@ packages_apt() {
 
 # setup_all: packages, kernel and Xen, tools, modules and root image.
 setup_all() {
+	# shellcheck disable=SC2119 # all of them
 	packages_install
 	sysroot_make
 	build_tools

@@ -42,7 +42,7 @@ paper_tex() {
 	log=$out/iddr.log
 	# In its own directory: BibTeX writes nowhere else. A line of the log is a line, not 79 columns.
 	(
-		cd -- "$out"
+		cd -- "$out" || exit
 		export TEXINPUTS="$IDDR_TOP/paper:$out:" BIBINPUTS="$IDDR_TOP/paper:" max_print_line=10000
 		for pass in 1 2 3 4 5; do
 			if ! pdflatex -interaction=nonstopmode -halt-on-error -file-line-error iddr.tex >typeset.txt 2>&1; then
