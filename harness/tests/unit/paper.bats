@@ -153,3 +153,44 @@ arguments() {
 	run -1 awk "${LINT[@]}" "$d/numbers.tex" "$d/other.tex"
 	[[ $output == *'paper/numbers.tsv:7: \Fast is used nowhere'* ]]
 }
+
+# tex FINAL-LOG [BIBTEX-LOG] [STATUS]: paper_tex with programs in TeX's place, of which the third run is content.
+tex() {
+	local bin=$BATS_TEST_TMPDIR/bin
+	rm -rf "$BATS_TEST_TMPDIR/tex"
+	mkdir -p "$bin" "$BATS_TEST_TMPDIR/tex"
+	cat >"$bin/pdflatex" <<-'STUB'
+		#!/bin/bash
+		echo run >>runs
+		if (($(wc -l <runs) < 3)); then
+			echo 'LaTeX Warning: Label(s) may have changed. Rerun to get cross-references right.' >iddr.log
+		else
+			printf '%s\n' "$FINAL" >iddr.log
+		fi
+		cat iddr.log
+		exit "$STATUS"
+	STUB
+	printf '#!/bin/bash\nprintf "%%s\\n" "$BIB" >iddr.blg\n' >"$bin/bibtex"
+	chmod +x "$bin/pdflatex" "$bin/bibtex"
+	FINAL=$1 BIB=${2:-} STATUS=${3:-0} PATH=$bin:$PATH bash -c 'for l in common experiment paper; do . "$IDDR_TOP/harness/lib/$l.sh"; done
+		paper_tex "$1"' - "$BATS_TEST_TMPDIR/tex"
+}
+
+@test "typesetting goes on until references stand still, and a paper in order passes" {
+	run -0 tex 'Output written on iddr.pdf (39 pages).'
+	[[ -z $output && $(wc -l <"$BATS_TEST_TMPDIR/tex/runs") == 3 ]]
+}
+
+@test "typesetting fails on what a paper must not have" {
+	local line
+	for line in "LaTeX Warning: Reference \`no:such' on page 3 undefined on input line 7." "LaTeX Warning: Citation \`nosuch' on page 3 undefined on input line 7." \
+		"LaTeX Warning: Label \`a' multiply defined." 'Overfull \hbox (1.2pt too wide) in paragraph at lines 8--18' 'Overfull \vbox (3pt too high) has occurred' \
+		'Missing character: There is no x in font y!' 'LaTeX Warning: Label(s) may have changed. Rerun to get cross-references right.'; do
+		run -1 tex "$line"
+		[[ $output == *"$line"*'the paper is not in order'* ]] || { echo "$output"; return 1; }
+	done
+	run -1 tex fine "Warning--I didn't find a database entry for \"nosuch\""
+	[[ $output == *'Warning--I'*'not in order'* ]]
+	run -1 tex '' '' 1
+	[[ $output == *'pdflatex fails'* ]]
+}
