@@ -73,7 +73,7 @@ scripts() {
 @test "make help lists every target, and every target exists" {
 	local t
 	run -0 make -s help
-	for t in setup doctor build experiment figures report claims soak compare test test-full unit fuzz up down status clean; do
+	for t in setup doctor build experiment experiments figures report claims soak paper compare test test-full unit fuzz up down status clean; do
 		grep -q "make $t " <<<"$output"
 		make -n "$t" A=event B=spin >/dev/null
 	done
