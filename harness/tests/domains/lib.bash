@@ -33,12 +33,18 @@ aside() {
 # emulation, starting one for each step would take longer than many a step. Not
 # for tests during which a domain ends.
 open_sessions() {
-	local d
+	local d try
 	for d in dom0 storage app; do
 		mkfifo "$BATS_FILE_TMPDIR/$d.in" "$BATS_FILE_TMPDIR/$d.out"
-		# Opened for both, so that it does not end when a test does.
-		dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
-		echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
+		# A domain that has just come up may not take the first call.
+		for try in 1 2 3; do
+			# Opened for both, so that it does not end when a test does.
+			dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
+			echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
+			! ANSWER_S=30 in_session "$d" true || continue 2
+			kill "$!" 2>/dev/null || true
+		done
+		return 1
 	done
 }
 
@@ -66,16 +72,17 @@ in_full() {
 
 # in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
 in_session() {
-	local dom=$1 script=$2 line to from mark begun='' rc=125
+	local dom=$1 script=$2 line to from mark begun='' before='' rc=125
 	shift 2
 	mark="of script $RANDOM$RANDOM"
 	exec {to}<>"$BATS_FILE_TMPDIR/$dom.in" {from}<>"$BATS_FILE_TMPDIR/$dom.out"
 	printf 'echo "begin %s"\n(set -euo pipefail; set -- %s\n%s\n) </dev/null\necho "end %s $?"\n' \
 		"$mark" "${*@Q}" "$script" "$mark" >&"$to"
-	while IFS= read -r -t 400 -u "$from" line; do
+	while IFS= read -r -t "${ANSWER_S:-400}" -u "$from" line; do
 		# What an earlier test that was cut short has left.
 		if [[ -z $begun ]]; then
 			[[ $line != *"begin $mark" ]] || begun=1
+			before+=$line$'\n'
 			continue
 		fi
 		if [[ $line == *"end $mark "* ]]; then
@@ -87,7 +94,7 @@ in_session() {
 		printf '%s\n' "$line"
 	done
 	exec {to}>&- {from}>&-
-	((rc != 125)) || echo "no answer from the session in $dom"
+	((rc != 125)) || echo "no answer from the session in $dom; before: $before"
 	return "$rc"
 }
 
