@@ -33,11 +33,11 @@ aside() {
 # emulation, starting one for each step would take longer than many a step. Not
 # for tests during which a domain ends.
 open_sessions() {
-	local d try
+	local d
 	for d in dom0 storage app; do
 		mkfifo "$BATS_FILE_TMPDIR/$d.in" "$BATS_FILE_TMPDIR/$d.out"
 		# A domain that has just come up may not take the first call.
-		for try in 1 2 3; do
+		for _ in 1 2 3; do
 			# Opened for both, so that it does not end when a test does.
 			dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
 			echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
