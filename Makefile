@@ -5,8 +5,8 @@
 
 IDDR := harness/iddr
 EXP ?= quick
+SIZE ?= quick
 SECONDS ?= 600
-SIZE ?= smoke
 # Bash gives this name a meaning of its own.
 unexport SECONDS
 
@@ -25,10 +25,16 @@ build: setup ## build the kernel modules and the tools
 	@$(IDDR) build
 
 experiment: setup ## measure configs/experiments/$(EXP): tables in results/, figures in plots/out/
-	@$(IDDR) experiment "$(EXP)" $(if $(RUN),--run "$(RUN)")
+	@$(IDDR) experiment "$(EXP)" --size "$(SIZE)" $(if $(RUN),--run "$(RUN)")
+
+experiments: setup ## measure all of configs/experiments in SIZE=smoke, quick or full
+	@$(IDDR) experiments --size "$(SIZE)"
 
 figures: ## draw the figures of EXP's newest run (or RUN=...) again, without measuring
 	@$(IDDR) figures --exp "$(EXP)" $(if $(RUN),"$(RUN)")
+
+report: ## one HTML page of EXP's newest run (or RUN=...), beside its tables: figures, tables, manifest
+	@$(IDDR) report --exp "$(EXP)" $(if $(RUN),"$(RUN)")
 
 claims: ## check CLAIMS.md against the committed tables, or against RUN=... of EXP
 	@$(IDDR) claims $(if $(RUN),--exp "$(if $(filter file,$(origin EXP)),native,$(EXP))" --run "$(RUN)")
@@ -37,16 +43,20 @@ soak: setup ## two processes on the ring, changing modes, every byte checked, fo
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
 
 faults: setup ## crash the driver under load, isolated and not, SIZE=smoke|quick|full: a table of what is left
-	@$(IDDR) faults --size "$(SIZE)" $(if $(RUN),--run "$(RUN)")
+	@$(IDDR) faults --size "$(if $(filter file,$(origin SIZE)),smoke,$(SIZE))" $(if $(RUN),--run "$(RUN)")
 
-compare: ## ratios of mode B over mode A, as in: make compare A=event B=spin
+paper: ## make paper/iddr.pdf; installs TeX (as root)
+	@$(IDDR) paper
+
+compare: ## ratios with a verdict: of mode B over mode A of EXP, or of run or experiment B over A
 	@$(IDDR) compare "$(A)" "$(B)" --exp "$(EXP)" $(if $(RUN),--run "$(RUN)")
 
 test: setup ## run all tests; ends with a count of passed and failed
 	@harness/tests/run
 
-test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain
-	@IDDR_FULL=1 harness/tests/run
+test-full: export IDDR_FULL := 1
+test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain, the report in a browser
+	@harness/tests/run
 
 unit: setup ## run the tests that need no testbed
 	@harness/tests/run static c unit
@@ -66,4 +76,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment figures claims soak faults compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment experiments figures report claims soak faults paper compare test test-full unit fuzz up down status clean

@@ -15,7 +15,7 @@ set xtics () offset 0,0.3 font SMALL
 do for [i = 1:words(IDLE_MODES)] { set xtics add (word(IDLE_MODES, i) i) }
 unset xlabel
 set boxwidth 0.36
-set style fill solid 0.85 noborder
+set style fill solid 1 noborder
 set style data boxes
 set multiplot @PLACE title head("An idle disk: share of one virtual CPU")
 do for [p = 1:2] {
@@ -24,9 +24,11 @@ do for [p = 1:2] {
 	set title (p == 1 ? "the disk's threads" : "whole domains") offset 0,-0.7
 	set ylabel (p == 1 ? "percent" : "") offset 0.5,0
 	if (p == 2) { set key at screen 0.5, screen (0.4 / HEIGHT) center center horizontal Left reverse }
-	plot TABLE using (place(-0.19)):(column(A)) lc rgb "#56B4E9" title "front end, application domain", \
-		TABLE using (place(0.19)):(column(B)) lc rgb "#E69F00" title "back end, storage domain", \
-		TABLE using (place(-0.25)):(column(A) + 5):(number(column(A))) with labels font TINY notitle, \
-		TABLE using (place(0.25)):(column(B) + 5):(number(column(B))) with labels font TINY notitle
+	plot TABLE using (place(-0.19)):(column(A)) lc rgb "#8c8c8c" title "front end, application domain", \
+		TABLE using (place(0.19)):(column(B)) lc rgb "#cfcfcf" title "back end, storage domain", \
+		TABLE using (place(-0.19)):(column(A)):(column(A."_lo")):(column(A."_hi")) with yerrorbars lc rgb "#000000" lw 0.8 pt 0 notitle, \
+		TABLE using (place(0.19)):(column(B)):(column(B."_lo")):(column(B."_hi")) with yerrorbars lc rgb "#000000" lw 0.8 pt 0 notitle, \
+		TABLE using (place(-0.25)):(column(A."_hi") + 5):(number(column(A))) with labels font TINY notitle, \
+		TABLE using (place(0.25)):(column(B."_hi") + 5):(number(column(B))) with labels font TINY notitle
 }
 unset multiplot

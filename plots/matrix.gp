@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # matrix.gp: every front end against every back end: requests per second and CPU time of a request, as
-# multiples of event/event's medians, by depth.
+# multiples of event/event's medians, with their quartiles beneath, by depth.
 FRONTS = "event spin hybrid adaptive poll"
 BACKS = "event spin hybrid adaptive"
 PLACES = 2 * words(MATRIX_QD)
@@ -38,8 +38,9 @@ do for [p = 1:PLACES] {
 	Q = int(word(MATRIX_QD, (p + 1) / 2))
 	set title (p % 2 ? "requests/s" : "CPU time per request").sprintf(", depth %d", Q) offset 0,-0.7
 	set ylabel (p % 2 ? "back end" : "") offset 2.6,0
-	REL(n) = here(Q) ? column(NAME) / BASE[p] : NaN
-	plot TABLE using (index_of(FRONTS, strcol("front"))):(index_of(BACKS, strcol("back"))):(0.5):(0.5):(SIGN * log(REL(0)) / log(3)) with boxxyerror lc palette notitle, \
-		TABLE using (here(Q) ? index_of(FRONTS, strcol("front")) : NaN):(index_of(BACKS, strcol("back"))):(sprintf("%.2f", REL(0))) with labels notitle
+	REL(suffix) = here(Q) ? column(NAME.suffix) / BASE[p] : NaN
+	plot TABLE using (index_of(FRONTS, strcol("front"))):(index_of(BACKS, strcol("back"))):(0.5):(0.5):(SIGN * log(REL("")) / log(3)) with boxxyerror lc palette notitle, \
+		TABLE using (here(Q) ? index_of(FRONTS, strcol("front")) : NaN):(index_of(BACKS, strcol("back")) + 0.14):(sprintf("%.2f", REL(""))) with labels notitle, \
+		TABLE using (here(Q) ? index_of(FRONTS, strcol("front")) : NaN):(index_of(BACKS, strcol("back")) - 0.24):(sprintf("%.2f–%.2f", REL("_lo"), REL("_hi"))) with labels font TINY notitle
 }
 unset multiplot

@@ -96,7 +96,7 @@ X(m, p) = here(m, p) ? column("qd") * 1.035 ** (m - 0.5 - NMODES / 2.0) : NaN
 LS(m) = style_of(word(SHOWN, m))
 
 # panel_title: "random read, 4 KiB".
-rw_name(s) = s eq "randread" ? "random read" : s eq "randwrite" ? "random write" : s
+rw_name(s) = s eq "randread" ? "random read" : s eq "randwrite" ? "random write" : s eq "randrw" ? "random, 70 % reads" : s
 panel_rw(p) = rw_name(word(PANELS, p)[1:strstrt(word(PANELS, p), ":") - 1])
 panel_bs(p) = word(PANELS, p)[strstrt(word(PANELS, p), ":") + 1:*]
 unit(s) = s[strlen(s):*] eq "k" ? s[1:strlen(s) - 1]." KiB" : s[strlen(s):*] eq "m" ? s[1:strlen(s) - 1]." MiB" : s." B"

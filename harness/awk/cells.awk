@@ -23,7 +23,8 @@ BEGIN {
 		"ctxsw_per_io", "ctxsw_app_per_io", "ctxsw_storage_per_io", \
 		"ring_requests_per_io", "suppressed_per_io", "spins_per_io", "sleeps_per_io", \
 		"copied_bytes_per_io", "grant_ops_per_io", "spin_hits_per_io", "arms_per_io", \
-		"cpu_app_pct", "cpu_storage_pct", "cpu_dom0_pct", "thread_front_pct", "thread_back_pct"
+		"cpu_app_pct", "cpu_storage_pct", "cpu_dom0_pct", "thread_front_pct", "thread_back_pct", \
+		"irq_device_per_io"
 }
 
 # The rules of raw.awk run first; none of them matches a line of fio.tsv.
@@ -150,6 +151,7 @@ END {
 			per_io(both(c, pair, "spin_hits"), n), per_io(both(c, pair, "arms"), n), \
 			percent(cpu_a, wall), percent(cpu_s, wall), percent(cpu_0, wall), \
 			percent(delta(c, "run", "front_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "run", "time", "begin", "end")), \
-			percent(delta(c, "storage", "back_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "storage", "time", "begin", "end"))
+			percent(delta(c, "storage", "back_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "storage", "time", "begin", "end")), \
+			per_io(delta(c, native ? "run" : "storage", "irq_device", "prep", "end"), n)
 	}
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# claims.awk: check the claims of CLAIMS.md against tables. Of its tables, the rows whose first cell is a number are claims:
+# claims.awk (with rows.awk): check the claims of CLAIMS.md against tables. Of its tables, the rows whose first cell is a number are claims:
 #
 #	| N | claim | command | minutes | figure | stated | `EXPERIMENT/TABLE: COLUMN=VALUE ... : COLUMN OP NUMBER` |
 #
@@ -44,53 +44,25 @@ function as_stated(v, stated,    at) {
 }
 
 # check: a rule. The value that is nearest to the limit is in WORST, how many rows matched in MATCHED.
-function check(id, file, filter, column, op, bound, every,    line, f, n, i, nf, c, w, k, v, ok) {
-	MATCHED = 0
+function check(id, file, filter, column, op, bound, every,    i, v, ok) {
+	MATCHED = rows_find(file, filter, column)
+	if (MATCHED < 0) {
+		fails(id, ROWS_WRONG)
+		return 0
+	}
 	ok = 1
-	if ((getline line <file) <= 0) {
-		close(file)
-		fails(id, "there is no table " file)
-		return 0
-	}
-	n = split(line, f, "\t")
-	for (i = 1; i <= n; i++)
-		c[f[i]] = i
-	nf = split(filter, w, " ")
-	for (i = 1; i <= nf; i++) {
-		k = substr(w[i], 1, index(w[i], "=") - 1)
-		if (!(k in c)) {
-			close(file)
-			fails(id, file " has no column '" k "'")
-			return 0
-		}
-	}
-	if (!(column in c)) {
-		close(file)
-		fails(id, file " has no column '" column "'")
-		return 0
-	}
-	while ((getline line <file) > 0) {
-		split(line, f, "\t")
-		for (i = 1; i <= nf; i++) {
-			k = substr(w[i], 1, index(w[i], "=") - 1)
-			if (f[c[k]] "" != substr(w[i], index(w[i], "=") + 1) "")
-				break
-		}
-		if (i <= nf)
-			continue
-		v = f[c[column]]
-		if (v !~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/) {
-			close(file)
+	for (i = 1; i <= MATCHED; i++) {
+		v = CELL[i, column]
+		if (!rows_number(v)) {
 			fails(id, "the value is '" v "', no number")
 			return 0
 		}
 		v += 0
 		if (!holds(v, op, bound))
 			ok = 0
-		if (!MATCHED++ || (op ~ /</ ? v > WORST : v < WORST))
+		if (i == 1 || (op ~ /</ ? v > WORST : v < WORST))
 			WORST = v
 	}
-	close(file)
 	if (!MATCHED) {
 		fails(id, "no row of " file " matches " filter)
 		return 0

@@ -7,38 +7,46 @@
 #	modes	event/event@persistent@1q stock/stock@persistent@1q
 #	point	randread	4k	8
 #
-# A mistake is reported as FILE:LINE: WHAT; WHAT IS ALLOWED, and the exit status is 2.
+# A mistake is reported as FILE:LINE: WHAT; WHAT IS ALLOWED, and the exit status is 2; -v file=NAME
+# is what the file is called there.
 # `awk -v keys=1` prints the keys instead.
 
 BEGIN {
 	# The budget of a plain "hybrid": the modules' default.
 	HYBRID_US = 200
+	if (file == "")
+		file = ARGV[1]
 	ngroups = 0
 	describe("modes", "", "what to compare, at least one. May be repeated: each list is for the points after it", \
 		"FRONT/BACK[@PATH][@Nq] or one word for both sides; A|B for either, as in event|spin/event@map|copy;" \
 		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
 		" PATH of persistent map copy, Nq queues; stock; native")
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
-	describe("backing", "ram", "what the storage domain serves", "ram")
+	describe("backing", "ram", "what the storage domain serves: its RAM disk, or the NVMe controller that is passed through to it", "ram nvme")
 	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
-		"randread randwrite read write")
+		"randread randwrite read write randrw (of which 70 % are reads)")
 	describe("bs", "", "block sizes", "multiples of 512 up to 1m, as 512, 4k, 64k, 1m")
 	describe("qd", "", "queue depths", "1 to 1024")
 	describe("jobs", "1", "fio threads that share the disk", "1 to 64")
 	describe("engine", "libaio", "how fio does its I/O (front end poll needs io_uring)", "libaio io_uring")
 	describe("batch", "1", "requests that fio submits at once, and waits for before it submits more (iodepth_batch, iodepth_batch_complete_min)", "1 to the smallest queue depth")
 	describe("app_vcpus", "1", "virtual CPUs of the application domain; a disk has a queue for each unless @Nq", "1 to 2")
+	describe("app_cpu", "0", "physical CPU that the application domain runs on; dom0 runs on 0", "0 to 1023")
+	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
+	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
 	describe("reps", "5", "repetitions", "1 to 1000")
+	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median)", "0 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
 	describe("seed", "1", "of every random choice", "0 to 2147483645")
 
 	words("front", "event spin hybrid adaptive poll")
 	words("back", "event spin hybrid adaptive")
 	words("data", "persistent map copy")
-	words("backing", "ram")
+	words("backing", "ram nvme")
 	words("engine", "libaio io_uring")
-	words("rw", "randread randwrite read write")
+	words("hog", "none dom0")
+	words("rw", "randread randwrite read write randrw")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
 			printf "  %-10s %s%s\n  %-10s   allowed: %s\n", key[i], help[key[i]], \
@@ -66,7 +74,7 @@ function words(k, list,    n, w, i) {
 
 # wrong: report a mistake at the present line.
 function wrong(what) {
-	wrong_at(FILENAME ":" FNR, what)
+	wrong_at(file ":" FNR, what)
 }
 
 # wrong_at: report a mistake at a place.
@@ -169,7 +177,7 @@ function mode_keep(m) {
 # modes_resolved: the modes of a group with all defaults filled in.
 function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
 	vcpus = "app_vcpus" in value ? value["app_vcpus"] : default_of["app_vcpus"]
-	place = FILENAME ":" group_line[g]
+	place = file ":" group_line[g]
 	for (i = 1; i <= nmodes[g]; i++) {
 		m = mode[g, i]
 		split(m, part, "@")
@@ -283,15 +291,19 @@ $0 == "" { next }
 	out = ""
 	for (i = 1; i <= n; i++) {
 		w = f[i]
-		if ((k == "data" || k == "backing" || k == "rw" || k == "engine") && !((k, w) in word)) {
+		if ((k == "data" || k == "backing" || k == "rw" || k == "engine" || k == "hog") && !((k, w) in word)) {
 			wrong(k ": unknown value '" w "'; allowed: " allowed[k])
 			w = ""
 		} else if (k == "jobs")
 			w = whole(k, w, 1, 64) ? w + 0 : ""
 		else if (k == "app_vcpus")
 			w = whole(k, w, 1, 2) ? w + 0 : ""
+		else if (k == "app_cpu" || k == "storage_cpu")
+			w = whole(k, w, 0, 1023) ? w + 0 : ""
 		else if (k == "reps")
 			w = whole(k, w, 1, 1000) ? w + 0 : ""
+		else if (k == "extra_reps")
+			w = whole(k, w, 0, 1000) ? w + 0 : ""
 		else if (k == "runtime_s")
 			w = whole(k, w, 1, 3600) ? w + 0 : ""
 		else if (k == "seed")
@@ -309,9 +321,9 @@ $0 == "" { next }
 		dup[k, w, "twice"] = 1
 		out = out (out == "" ? "" : " ") w
 	}
-	if ((k == "reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch") && n > 1)
+	if ((k == "reps" || k == "extra_reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch" || k ~ /_cpu$/) && n > 1)
 		wrong(k " takes one number")
-	if ((k == "data" || k == "engine") && n > 1)
+	if ((k == "data" || k == "engine" || k == "hog") && n > 1)
 		wrong(k " takes one word")
 	value[k] = out
 }
@@ -319,7 +331,6 @@ $0 == "" { next }
 END {
 	if (keys)
 		exit 0
-	file = FILENAME
 	if (!ngroups)
 		wrong_at(file, "modes is missing; allowed: " allowed["modes"])
 	n = ("rw" in line) + ("bs" in line) + ("qd" in line)

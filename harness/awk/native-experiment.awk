@@ -6,9 +6,11 @@
 #	counts SUBJECT SUBJECT ...	(whose instructions and cache lines are counted)
 #	cell POINT SUBJECT PLACE LOAD BACKING BYTES DEPTH BATCH
 #
-# A mistake is reported as FILE:LINE: WHAT, and the exit status is 2.
+# A mistake is reported as FILE:LINE: WHAT, and the exit status is 2; -v file=NAME is what the file is called there.
 
 BEGIN {
+	if (file == "")
+		file = ARGV[1]
 	OFS = "\t"
 	words("subject", "line two-lines pipe eventfd event spin busy hybrid adaptive split-event split-spin split-adaptive spin-ahead split-ahead phase-event phase-spin rte64 rte112 virtio uring uring-sqpoll")
 	words("place", "two one")
@@ -30,7 +32,7 @@ function words(field, list,    n, w, i) {
 
 # wrong: report a mistake in the present line.
 function wrong(what) {
-	printf "%s:%d: %s\n", FILENAME, FNR, what | "cat 1>&2"
+	printf "%s:%d: %s\n", file, FNR, what | "cat 1>&2"
 	bad = 1
 }
 

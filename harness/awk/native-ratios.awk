@@ -4,13 +4,16 @@
 # taken within a block (same point, same repetition, seconds apart); the table has the median over the
 # blocks and its bootstrap 95 % interval. The base `better` is the faster of event and spin in that block.
 #
+#	-v bases="event ..."	what to divide by; default most
+#	-v modes="spin ..."	which subjects to divide; default all
 #	-v seed=N -v draws=N	of the bootstrap
 
 BEGIN {
 	FS = OFS = "\t"
 	if (draws == "") draws = 1000
 	if (seed == "") seed = 1
-	nbases = split("line two-lines pipe eventfd rte64 rte112 virtio uring event spin split-spin better", base, " ")
+	if (bases == "") bases = "line two-lines pipe eventfd rte64 rte112 virtio uring event spin split-spin better"
+	nbases = split(bases, base, " ")
 	nmetrics = split("rate rate_slice lat_p50_ns lat_p99_ns cpu_ns_per_req", metric, " ")
 	print "testbed", "subject", "base", "place", "load", "backing", "bytes", "depth", "batch", "metric", "n", "ratio", "lo", "hi", "value", "base_value"
 }
@@ -90,7 +93,7 @@ END {
 		p = point[i]
 		for (d = 1; d <= nbases; d++)
 			for (m = 1; m <= nsubjects[p]; m++)
-				if (subject[p, m] != base[d])
+				if (subject[p, m] != base[d] && (modes == "" || index(" " modes " ", " " subject[p, m] " ")))
 					for (x = 1; x <= nmetrics; x++)
 						ratio_row(p, subject[p, m], base[d], metric[x])
 	}

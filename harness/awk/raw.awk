@@ -51,10 +51,13 @@ part == "kernel" {
 	next
 }
 
-# Event channel interrupts of block devices; the name ends the line in /proc/interrupts.
+# Interrupts of event channels of block devices, and of the storage domain's device; the name ends the line in
+# /proc/interrupts.
 $1 ~ /^irq\// {
 	if ($1 ~ /blkif|vbd|xvd|iddr/ && $1 !~ /agent/)
 		sum[cell, source, part, "irq"] += $2
+	if ($1 ~ /\/nvme[0-9]+q[0-9]+$/)
+		sum[cell, source, part, "irq_device"] += $2
 	next
 }
 $1 ~ /^disk\// {

@@ -91,3 +91,27 @@ function bootstrap_median(a, n, draws,    i, j, re, med) {
 	BOOT_LO = quantile(med, draws, 0.025)
 	BOOT_HI = quantile(med, draws, 0.975)
 }
+
+# bootstrap_ratio: the interval that holds the middle 95 % of the ratios of the medians of `draws` resamples of b[1..nb] and of
+# a[1..na], each by itself; the answer is in BOOT_LO and BOOT_HI. What is in a must be positive.
+function bootstrap_ratio(a, na, b, nb, draws,    i, j, re, med, over) {
+	for (i = 1; i <= draws; i++) {
+		for (j = 1; j <= na; j++)
+			re[j] = a[rand_int(na)]
+		sort_num(re, na)
+		med = quantile(re, na, 0.5)
+		for (j = 1; j <= nb; j++)
+			re[j] = b[rand_int(nb)]
+		sort_num(re, nb)
+		over[i] = quantile(re, nb, 0.5) / med
+	}
+	sort_num(over, draws)
+	BOOT_LO = quantile(over, draws, 0.025)
+	BOOT_HI = quantile(over, draws, 0.975)
+}
+
+# beyond: 1 if the interval of a ratio lies above 1, -1 if it lies below, 0 if it shows no difference. That of fewer than five
+# repetitions is too narrow to show one: all of four lie on one side by chance alone every eighth time.
+function beyond(n, lo, hi) {
+	return n < 5 || lo <= 1 && hi >= 1 ? 0 : lo > 1 ? 1 : -1
+}

@@ -15,7 +15,7 @@ BEGIN {
 		" ring_requests_per_io suppressed_per_io spins_per_io sleeps_per_io copied_bytes_per_io grant_ops_per_io" \
 		" spin_hits_per_io arms_per_io cpu_app_pct cpu_app_pct_lo cpu_app_pct_hi cpu_storage_pct cpu_storage_pct_lo" \
 		" cpu_storage_pct_hi cpu_dom0_pct thread_front_pct thread_front_pct_lo thread_front_pct_hi thread_back_pct" \
-		" thread_back_pct_lo thread_back_pct_hi mib_per_s_lo mib_per_s_hi", \
+		" thread_back_pct_lo thread_back_pct_hi mib_per_s_lo mib_per_s_hi irq_device_per_io", \
 		out, " ")
 	line = "testbed" OFS "front" OFS "back" OFS "data" OFS "backing" OFS "rw" OFS "bs" OFS "qd" OFS "reps"
 	for (i = 1; i <= nout; i++)

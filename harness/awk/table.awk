@@ -49,6 +49,6 @@ function mode_rank(front, back, data, queues) {
 
 # point_rank: a number that sorts points by operation, size, depth and jobs.
 function point_rank(rw, bs, qd, jobs,    r) {
-	r = rw == "randread" ? 1 : rw == "read" ? 2 : rw == "randwrite" ? 3 : rw == "write" ? 4 : 5
+	r = rw == "randread" ? 1 : rw == "read" ? 2 : rw == "randwrite" ? 3 : rw == "write" ? 4 : rw == "randrw" ? 5 : 6
 	return ((r * 10000000 + size_bytes(bs)) * 10000 + qd) * 100 + jobs
 }

@@ -6,6 +6,7 @@ def pairs: [splits("\n") | select(. != "") | split("\t") | {(.[0]): .[1]}] | add
 
 {
 	experiment: $experiment,
+	size: $size,
 	run: $run,
 	testbed: "process",
 	created: ($old.created // $now),

@@ -6,7 +6,7 @@
 # and tools makes a second run do nothing.
 
 # Modules in the order in which they load.
-BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back)
+BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back msix/iddr_msix)
 # Hostile peers and faults for the tests: in the domains too, but nothing loads them by itself.
 BUILD_TEST_MODULES=(test/hostile/hostile_front test/hostile/hostile_back test/fault/iddr_fault)
 

@@ -6,9 +6,6 @@
 # the storage domain if a back end's mode changes; all else is seen by two watchers that run as long
 # as the experiment and react to the phase key which the cell writes to xenstore.
 
-# What every disk of the application domain shows: the storage domain's RAM disk.
-MEASURE_TARGET=/dev/ram0
-
 MEASURE_WORK=
 # Which boot this is, and what its results are labelled with.
 MEASURE_BOOT=
@@ -20,17 +17,27 @@ declare -A MEASURE_QUEUES=()
 # shellcheck disable=SC2034 # by reference
 declare -A FRONT_MODES=() BACK_MODES=()
 
-# cell_disk FRONT DATA QUEUES: the disk that serves a mode: the stock pair has xvdb, ours one for each
-# data path and number of queues, native is the device itself.
+# cell_disk FRONT DATA QUEUES BACKING: the disk that serves a mode: the stock pair has xvdb, ours one for each
+# data path and number of queues, native is the device itself. Those of NVMe are the eight letters after those of the RAM disk.
 cell_disk() {
-	local letters=abcdefgh n=0
+	local letters=abcdefghijklmnop n=0
 	case $1/$2 in
-	native/*) printf '%s\n' "${MEASURE_TARGET#/dev/}" && return ;;
-	stock/*) printf 'xvdb\n' && return ;;
+	native/*) basename -- "$(backing_device "$4")" && return ;;
+	stock/*) n=1 ;;
 	*/map) n=2 ;;
 	*/copy) n=3 ;;
 	esac
-	printf 'xvd%s\n' "${letters:n + 4 * ($3 - 1):1}"
+	[[ $1 == stock ]] || n=$((n + 4 * ($3 - 1)))
+	[[ $4 == ram ]] || n=$((n + 8))
+	printf 'xvd%s\n' "${letters:n:1}"
+}
+
+# disk_backing DISK: what the storage domain serves as a disk of cell_disk's.
+disk_backing() {
+	case $1 in
+	xvd[a-h]) printf 'ram\n' ;;
+	*) printf 'nvme\n' ;;
+	esac
 }
 
 # cell_devid DISK: xen's number of a disk, - for one that is not xen's.
@@ -43,15 +50,20 @@ cell_devid() {
 
 # plan_disks PLAN: print the disks that a plan needs: DISK stock, or DISK iddr PATH QUEUES.
 plan_disks() {
-	local front path queues
-	awk -F '\t' '$11 != "native" && !seen[$11 == "stock", $4, $5]++ { print $11, $4, $5 }' "$1" |
-		while read -r front path queues; do
+	local front path queues backing
+	awk -F '\t' '$11 != "native" && !seen[$11 == "stock", $4, $5, $6]++ { print $11, $4, $5, $6 }' "$1" |
+		while read -r front path queues backing; do
 			if [[ $front == stock ]]; then
-				printf 'xvdb stock\n'
+				printf '%s stock\n' "$(cell_disk "$front" - - "$backing")"
 			else
-				printf '%s iddr %s %s\n' "$(cell_disk "$front" "$path" "$queues")" "$path" "$queues"
+				printf '%s iddr %s %s\n' "$(cell_disk "$front" "$path" "$queues" "$backing")" "$path" "$queues"
 			fi
 		done
+}
+
+# plan_backings PLAN: the backings of a plan, one a line.
+plan_backings() {
+	cut -f 6 "$1" | sort -u
 }
 
 # measure_lock: make sure that nobody else measures on this testbed.
@@ -120,7 +132,7 @@ measure_attach() {
 			queues=$(measure_parameter app iddr_front queues "$queues")
 			old_path=${old_path:-$path} old_queues=${old_queues:-$queues}
 		fi
-		disk_attach app "$disk" "$MEASURE_TARGET" "block-$pair" 8>&-
+		disk_attach app "$disk" "$(backing_device "$(disk_backing "$disk")")" "block-$pair" 8>&-
 	done 6<"$1"
 	if [[ -n $old_path ]]; then
 		measure_parameter storage iddr_back data_path "$old_path" >/dev/null
@@ -135,7 +147,7 @@ measure_attach() {
 
 # measure_prepare DIR PLAN: prepare domains, disks and watchers; leaves facts in DIR/*.facts.
 measure_prepare() {
-	local dir=$1 plan=$2 app storage keys disk path queues
+	local dir=$1 plan=$2 app storage keys disk path queues backing devices=()
 	MEASURE_WORK=$dir
 	defer measure_cleanup
 	plan_disks "$plan" >"$dir/disks"
@@ -145,8 +157,11 @@ measure_prepare() {
 	while read -r disk _ path queues; do
 		[[ -z $path ]] || MEASURE_QUEUES[$disk]=$queues
 	done <"$dir/disks"
-	note "preparing the domains (the RAM disk is filled with random data once a boot)"
-	limited 120 in_dom storage cell-prepare storage </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
+	while read -r backing; do
+		devices+=("$(backing_device "$backing")=$(backing_mib "$backing")")
+	done < <(plan_backings "$plan")
+	note "preparing the domains (what is measured on is filled with random data once a boot)"
+	limited 120 in_dom storage cell-prepare storage "${devices[@]}" </dev/null >"$dir/storage.facts" || testbed_lost "while preparing the storage domain"
 	limited 120 in_dom app cell-prepare app </dev/null >"$dir/app.facts" || testbed_lost "while preparing the application domain"
 	MEASURE_BOOT=$(cat -- "$dir/storage.facts" "$dir/app.facts" | awk '$1 == "boot"' | text_key)
 	MEASURE_LABEL=$(testbed_label)
@@ -175,7 +190,7 @@ measure_warm() {
 		polled=$poll
 		[[ $pair == iddr ]] || polled=
 		# shellcheck disable=SC2086 # nothing where there is no poll
-		limited 120 in_dom app cell-warm "$bs" "$qd" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
+		limited 120 in_dom app cell-warm "$bs" "$qd" "$(backing_mib "$(disk_backing "$disk")")" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
 	done 6<"$2"
 }
 
@@ -295,7 +310,7 @@ testbed_lost() {
 	die "the testbed is gone (QEMU was killed or a domain died) $1; finished cells are kept, the same command goes on from there"
 }
 
-# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED ENGINE BATCH FRONT: print the fio job of a cell.
+# cell_job DISK RW BS QD JOBS RUNTIME RANDSEED ENGINE BATCH FRONT MIB: print the fio job of a cell.
 cell_job() {
 	local job engine=$8
 	# In mode poll the front end's polled queue is fio's to look at.
@@ -310,6 +325,7 @@ cell_job() {
 	job=${job//@RANDSEED@/$7}
 	job=${job//@ENGINE@/$engine}
 	job=${job//@BATCH@/$9}
+	job=${job//@MIB@/${11}}
 	printf '%s\n' "$job"
 }
 
@@ -345,7 +361,7 @@ cell_measure() {
 # print what a cell is.
 cell_json() {
 	local disk
-	disk=$(cell_disk "$5" "$7" "$8")
+	disk=$(cell_disk "$5" "$7" "$8" "$9")
 	jq -n --arg testbed "$MEASURE_LABEL" --arg boot "$MEASURE_BOOT" --arg key "$1" --arg block "$2" --argjson rep "$3" \
 		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg queues "$8" --arg backing "$9" \
 		--arg rw "${10}" --arg bs "${11}" --argjson qd "${12}" --argjson jobs "${13}" --argjson runtime_s "${14}" \

@@ -23,7 +23,7 @@ cmd_claims() {
 		args=(-v "only=$exp" -v "run=$run")
 		note "against $run"
 	fi
-	awk "${args[@]}" -f "$AWK/claims.awk" "$file" || rc=$?
+	awk "${args[@]}" -f "$AWK/rows.awk" -f "$AWK/claims.awk" "$file" || rc=$?
 	((rc != 2)) || die "$file has mistakes; see above"
 	return "$rc"
 }

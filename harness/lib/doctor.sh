@@ -52,6 +52,31 @@ doctor_disk() {
 	fi
 }
 
+# doctor_nvme: can the storage domain have an NVMe controller?
+doctor_nvme() {
+	local why devices
+	if [[ $(testbed_kind) == qemu ]]; then
+		if ! have qemu-system-x86_64; then
+			doctor_line '?' NVMe "not known before qemu-system-x86 is installed ('harness/iddr setup')"
+			return
+		fi
+		devices=$(qemu-system-x86_64 -device help 2>/dev/null)
+		if [[ $devices == *'"nvme"'* && $devices == *'"intel-iommu"'* ]]; then
+			doctor_line ok NVMe "BACKING=nvme: QEMU's, passed through behind its emulated IOMMU"
+		else
+			doctor_line no NVMe "this QEMU has no NVMe controller or no IOMMU; BACKING=nvme wants Debian 12's"
+		fi
+	elif ! testbed_is_dom0; then
+		return
+	elif [[ -z ${NVME_PCI:-} ]]; then
+		doctor_line '?' NVMe "BACKING=nvme wants a controller that may be overwritten, as in NVME_PCI=0000:04:00.0; here: $(nvme_controllers)"
+	elif why=$(nvme_trouble "$NVME_PCI") && [[ -z $why ]]; then
+		doctor_line ok NVMe "BACKING=nvme: $NVME_PCI can be passed through"
+	else
+		doctor_line no NVMe "$NVME_PCI cannot be passed through: ${why:-dom0 does not answer}"
+	fi
+}
+
 # doctor_report: the whole report.
 doctor_report() {
 	local missing cores kind why
@@ -78,6 +103,7 @@ doctor_report() {
 	else
 		doctor_line FAIL packages "missing: $missing(run 'harness/iddr setup' as root)"
 	fi
+	doctor_nvme
 	kind=$(testbed_kind)
 	case $kind in
 	xen)

@@ -28,12 +28,17 @@ experiment_file() {
 	fi
 }
 
-# experiment_normal FILE: print an experiment in normal form; status 2 and FILE:LINE messages if
-# there are mistakes in it.
+# experiment_normal FILE SIZE [READER]: print one size of an experiment in normal form, as the awk program READER
+# (experiment) reads it; status 2 and FILE:LINE messages if there are mistakes in it.
 experiment_normal() {
 	local rc=0
-	awk -f "$AWK/experiment.awk" "$1" || rc=$?
+	awk -v size="$2" -f "$AWK/size.awk" "$1" "$1" | awk -v file="$1" -f "$AWK/${3:-experiment}.awk" || rc=$?
 	((rc == 0)) || usage_error "the experiment has mistakes; nothing was started ('harness/iddr experiment --keys' explains the keys)"
+}
+
+# experiment_value KEY NORMAL: print the value of a key.
+experiment_value() {
+	awk -F '\t' -v key="$1" '$1 == key { print $2 }' "$2"
 }
 
 # experiment_plan: turn the normal form on standard input into cells, in running order.
@@ -176,14 +181,14 @@ environment_key() {
 	} | text_key
 }
 
-# write_manifest DIR FILE NORMAL FACTS: record what a run is, and each time it was gone on with.
+# write_manifest DIR FILE SIZE NORMAL FACTS: record what a run is, and each time it was gone on with.
 write_manifest() {
-	local dir=$1 file=$2 normal=$3 facts=$4 old=null
+	local dir=$1 file=$2 size=$3 normal=$4 facts=$5 old=null
 	[[ ! -s $dir/manifest.json ]] || old=$(<"$dir/manifest.json")
 	jq -n --argjson old "$old" --slurpfile facts "$facts" --rawfile text "$file" --rawfile normal "$normal" \
 		--rawfile app "$MEASURE_WORK/app.facts" --rawfile storage "$MEASURE_WORK/storage.facts" \
 		--rawfile job "$IDDR_CONFIGS/fio/cell.fio" \
-		--arg experiment "$(basename -- "$file")" --arg run "$(basename -- "$dir")" \
+		--arg experiment "$(basename -- "$file")" --arg size "$size" --arg run "$(basename -- "$dir")" \
 		--arg kind "$(testbed_label)" --arg boot "$MEASURE_BOOT" --arg now "$(date -u +%FT%TZ)" \
 		-f "$JQ/manifest.jq" >"$dir/manifest.json.tmp" || return
 	mv -- "$dir/manifest.json.tmp" "$dir/manifest.json"
@@ -209,18 +214,17 @@ cell_keep() {
 		mv -T -- "$dir/cells/$id.partial" "$target"
 }
 
-# run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys).
+# run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys); adds to FAILED_CELLS.
 run_cells() {
 	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed
 	local id disk count=0 n in_a_row=0 left name what command rate
-	FAILED_CELLS=()
 	todo=$(wc -l <"$2")
 	n=$((total - todo))
 	started=$(now_ms)
 	mkdir -p -- "$MEASURE_WORK/cell"
 	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed <&7; do
 		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
-		disk=$(cell_disk "$front" "$data" "$queues")
+		disk=$(cell_disk "$front" "$data" "$queues" "$backing")
 		name=$(mode_name "$front/$back@$data@${queues}q")
 		what="rep $rep $rw $bs qd$qd"
 		[[ $rw != idle ]] || what="rep $rep"
@@ -233,7 +237,7 @@ run_cells() {
 			command=(cell-idle "$disk" "$runtime")
 			: >job.fio
 		else
-			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" >job.fio
+			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" "$(backing_mib "$backing")" >job.fio
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
@@ -266,6 +270,20 @@ run_cells() {
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 }
 
+# run_plan DIR PLAN ENVKEY COMMON: measure what is missing of PLAN; COMMON is what all of its cells have in common: RUNTIME
+# ENGINE BATCH HOG.
+run_plan() {
+	local dir=$1 runtime engine batch total work=$MEASURE_WORK
+	read -r runtime engine batch _ <<<"$4"
+	plan_keys "$3" "$4" <"$2" >"$work/keyed"
+	cut -f 1 "$work/keyed" >>"$dir/keys"
+	cells_finished "$dir" >"$work/done"
+	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
+	total=$(wc -l <"$2")
+	note "$(wc -l <"$work/todo") of $total cells to measure"
+	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
+}
+
 # experiment_unfinished: say what is kept when an experiment ends early, for whatever reason.
 experiment_unfinished() {
 	[[ -n $EXPERIMENT_DIR ]] || return 0
@@ -274,20 +292,24 @@ experiment_unfinished() {
 
 # experiment_usage: leave with the usage of the verb.
 experiment_usage() {
-	usage_error "$1; usage: experiment NAME [--run RUN] | experiment --keys | experiment --plan NAME"
+	usage_error "$1; usage: experiment NAME [--size smoke|quick|full] [--run RUN] [--plan] | experiment --keys"
 }
 
-# help: experiment NAME [--run RUN] -- measure configs/experiments/NAME, make its tables and figures
+# help: experiment NAME [--size SIZE] [--run RUN] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} given="" plan_only="" file work envkey dir total runtime engine batch
+	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir runtime engine batch hog common reps last
 	while (($#)); do
 		case $1 in
 		--keys)
-			printf 'An experiment is a file of lines KEY = VALUE (lists with blanks, # begins a comment):\n\n'
+			printf 'An experiment is a file of lines KEY = VALUE (lists with blanks, # begins a comment). Lines KEY.SIZE = VALUE,\nSIZE being smoke, quick or full, stand in for the lines of KEY in that size.\n\n'
 			awk -v keys=1 -f "$AWK/experiment.awk" /dev/null
 			return
 			;;
 		--plan) plan_only=1 && shift ;;
+		--size)
+			(($# > 1)) || experiment_usage "--size wants smoke, quick or full"
+			size=$2 && shift 2
+			;;
 		--run)
 			(($# > 1)) || experiment_usage "--run wants a name"
 			run=$2 && shift 2
@@ -301,17 +323,18 @@ cmd_experiment() {
 		esac
 	done
 	[[ -n $name ]] || experiment_usage "which experiment?"
+	[[ $size =~ ^(smoke|quick|full)$ ]] || experiment_usage "'$size' is not a size; use smoke, quick or full"
 	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
 	file=$(experiment_file "$name")
 	need jq jq
 	if native_experiment_file "$file"; then
-		native_experiment "$file" "$run" "$plan_only"
+		native_experiment "$file" "$size" "$run" "$plan_only"
 		return
 	fi
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
-	experiment_normal "$file" >"$work/normal"
+	experiment_normal "$file" "$size" >"$work/normal"
 	experiment_plan <"$work/normal" >"$work/plan"
 	if [[ -n $plan_only ]]; then
 		cat -- "$work/plan"
@@ -319,9 +342,12 @@ cmd_experiment() {
 	fi
 	results_writable "$RESULTS"
 
-	# The testbed is booted anew if it has another number.
-	IDDR_APP_VCPUS=$(awk -F '\t' '$1 == "app_vcpus" { print $2 }' "$work/normal")
-	export IDDR_APP_VCPUS
+	# The testbed is booted anew if it has others, or lacks a device.
+	IDDR_APP_VCPUS=$(experiment_value app_vcpus "$work/normal")
+	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
+	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
+	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
+	export IDDR_APP_VCPUS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
@@ -334,22 +360,37 @@ cmd_experiment() {
 	mkdir -p -- "$dir/cells"
 	rm -rf -- "$dir"/cells/*.partial
 	cp -- "$file" "$dir/experiment"
-	write_manifest "$dir" "$file" "$work/normal" "$work/facts.json" || {
+	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" || {
 		results_writable "$dir"
 		die "cannot write $dir/manifest.json"
 	}
 
-	runtime=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$work/normal")
-	engine=$(awk -F '\t' '$1 == "engine" { print $2 }' "$work/normal")
-	batch=$(awk -F '\t' '$1 == "batch" { print $2 }' "$work/normal")
-	plan_keys "$envkey" "$runtime $engine $batch" <"$work/plan" >"$work/keyed"
-	cut -f 1 "$work/keyed" | sort -u >"$dir/keys"
-	cells_finished "$dir" >"$work/done"
-	awk -v boot="$MEASURE_BOOT" -f "$AWK/resume.awk" "$work/done" "$work/keyed" >"$work/todo"
-	total=$(wc -l <"$work/plan")
-	note "experiment $name, run $run: $(wc -l <"$work/todo") of $total cells to measure"
+	runtime=$(experiment_value runtime_s "$work/normal")
+	engine=$(experiment_value engine "$work/normal")
+	batch=$(experiment_value batch "$work/normal")
+	hog=$(experiment_value hog "$work/normal")
+	common="$runtime $engine $batch $hog"
 	defer experiment_unfinished
-	run_cells "$dir" "$work/todo" "$runtime" "$engine" "$batch" "$total"
+	# shellcheck disable=SC2016 # dom0's shell
+	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'
+	: >"$dir/keys"
+	FAILED_CELLS=()
+	note "experiment $name, run $run"
+	run_plan "$dir" "$work/plan" "$envkey" "$common"
+	reps=$(experiment_value reps "$work/normal")
+	last=$((reps + $(experiment_value extra_reps "$work/normal")))
+	while ((reps < last)); do
+		derive_run "$dir"
+		awk -v upto="$reps" -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/wide.awk" "$dir/cells.tsv" >"$work/wide"
+		[[ -s $work/wide ]] || break
+		reps=$((reps + 1))
+		# A plan of more repetitions begins as one of fewer.
+		sed "s/^reps\t.*/reps\t$reps/" "$work/normal" | experiment_plan |
+			awk -F '\t' -v rep="$reps" 'NR == FNR { wide[$1]; next } $2 == rep { p = $3; sub(/^r[0-9]+/, "", p); if (p in wide) print }' \
+				"$work/wide" - >"$work/more"
+		note "$(wc -l <"$work/wide") points lie wide apart and are measured once more (repetition $reps, at most $last)"
+		run_plan "$dir" "$work/more" "$envkey" "$common"
+	done
 	EXPERIMENT_DIR=
 	derive_run "$dir"
 	figures_draw "$dir" "$(basename -- "$file")"
@@ -359,4 +400,20 @@ cmd_experiment() {
 		printf "iddr: failed: %s\n" "${FAILED_CELLS[@]}" >&2
 		die "${#FAILED_CELLS[@]} cells failed and are not used; the same command measures them again"
 	fi
+}
+
+# help: experiments [--size SIZE] -- measure all of configs/experiments, one after the other, whatever becomes of one
+cmd_experiments() {
+	local size=${SIZE:-quick} name all=("$IDDR_CONFIGS"/experiments/*) n=0 failed=()
+	if (($#)); then
+		[[ $1 == --size && $# == 2 ]] || usage_error "experiments takes only --size smoke, quick or full"
+		size=$2
+	fi
+	[[ $size =~ ^(smoke|quick|full)$ ]] || usage_error "'$size' is not a size; use smoke, quick or full"
+	for name in "${all[@]##*/}"; do
+		n=$((n + 1))
+		note "$name, size $size ($n of ${#all[@]})"
+		"$0" experiment "$name" --size "$size" || failed+=("$name")
+	done
+	[[ -z ${failed[*]} ]] || die "failed: ${failed[*]}; the same command measures what is missing"
 }

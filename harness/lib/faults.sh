@@ -40,7 +40,10 @@ faults_plan() {
 
 # faults_at: the function of the driver of the present backing that each request passes.
 faults_at() {
-	printf 'blkif_queue_rq\n'
+	case $BACKING in
+	file) printf 'blkif_queue_rq\n' ;;
+	nvme) printf 'nvme_setup_cmd\n' ;;
+	esac
 }
 
 # faults_arm DOM FAULT: load the test module, if the fault is one of its.
@@ -80,7 +83,7 @@ faults_rows() {
 # faults_isolated FAULT: a cell in the present directory.
 faults_isolated() {
 	local boot pid
-	disk_attach app "$FAULTS_DISK" "$(file_device)" 8>&-
+	disk_attach app "$FAULTS_DISK" "$(backing_device "$BACKING")" 8>&-
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm storage "$1"
@@ -182,7 +185,8 @@ cmd_faults() {
 	faults_plan "$size" >"$work/plan"
 	total=$(wc -l <"$work/plan")
 	results_writable "$RESULTS"
-	export BACKING=file
+	export BACKING=${BACKING:-file}
+	[[ $BACKING != ram ]] || usage_error "faults: a RAM disk dies with its domain, and is another one afterwards; use BACKING=file or BACKING=nvme"
 	measure_lock
 	measure_up
 	defer measure_cleanup

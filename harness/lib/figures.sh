@@ -14,11 +14,11 @@ figure_title() {
 	esac
 }
 
-# figure_draw NAME OUT ASSIGNMENTS: draw plots/NAME.gp as PDF, SVG and PNG into OUT; ASSIGNMENTS is gnuplot's, what the figure wants
-# to know. An SVG names its font: where that is not installed, one of the same widths takes its place.
+# figure_draw NAME OUT ASSIGNMENTS: draw plots/NAME.gp as PDF, SVG and PNG, or what FIGURE_KINDS says, into OUT; ASSIGNMENTS is gnuplot's,
+# what the figure wants to know. An SVG names its font: where that is not installed, one of the same widths takes its place.
 figure_draw() {
 	local name=$1 out=$2 assignments=$3 gp=$IDDR_TOP/plots/$1.gp kind
-	for kind in pdf svg png; do
+	for kind in ${FIGURE_KINDS:-pdf svg png}; do
 		LC_ALL=C.UTF-8 gnuplot -e "$assignments; KIND = '$kind'; OUT = '$out/$name.$kind.tmp'" "$gp" 2>"$out/$name.err" || {
 			cat -- "$out/$name.err" >&2
 			die "gnuplot cannot draw $gp"

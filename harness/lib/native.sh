@@ -85,12 +85,12 @@ native_noise() {
 
 # native_manifest DIR FILE NOISE: record what a run is, and each time it was gone on with.
 native_manifest() {
-	local dir=$1 file=$2 old=null commit dirty=false
+	local dir=$1 file=$2 size=$3 old=null commit dirty=false
 	[[ ! -s $dir/manifest.json ]] || old=$(<"$dir/manifest.json")
 	commit=$(git -C "$IDDR_TOP" rev-parse HEAD 2>/dev/null) || commit=unknown
 	[[ -z $(git -C "$IDDR_TOP" status --porcelain -- harness modules 2>/dev/null) ]] || dirty=true
-	jq -n --argjson old "$old" --rawfile text "$file" --rawfile facts "$dir/facts.tmp" --rawfile noise "$3" \
-		--arg experiment "$(basename -- "$file")" --arg run "$(basename -- "$dir")" --arg now "$(date -u +%FT%TZ)" \
+	jq -n --argjson old "$old" --rawfile text "$file" --rawfile facts "$dir/facts.tmp" --rawfile noise "$4" \
+		--arg experiment "$(basename -- "$file")" --arg size "$size" --arg run "$(basename -- "$dir")" --arg now "$(date -u +%FT%TZ)" \
 		--arg commit "$commit" --argjson dirty "$dirty" --arg load "$(cut -d ' ' -f 1 /proc/loadavg)" \
 		-f "$JQ/native-manifest.jq" >"$dir/manifest.json.tmp"
 	mv -- "$dir/manifest.json.tmp" "$dir/manifest.json"
@@ -265,17 +265,16 @@ native_figures() {
 	done
 }
 
-# native_experiment FILE RUN PLAN-ONLY: what cmd_experiment does, here.
+# native_experiment FILE SIZE RUN PLAN-ONLY: what cmd_experiment does, here.
 native_experiment() {
-	local file=$1 run=$2 work dir ms rc=0
+	local file=$1 run=$3 work dir ms
 	local -a cpus counts
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
-	awk -f "$AWK/native-experiment.awk" "$file" >"$work/normal" || rc=$?
-	((rc == 0)) || usage_error "the experiment has mistakes; nothing was started"
+	experiment_normal "$file" "$2" native-experiment >"$work/normal"
 	awk -f "$AWK/stats.awk" -f "$AWK/native-plan.awk" "$work/normal" >"$work/plan"
-	if [[ -n $3 ]]; then
+	if [[ -n $4 ]]; then
 		cat -- "$work/plan"
 		return
 	fi
@@ -297,7 +296,7 @@ native_experiment() {
 	note "experiment $(basename -- "$file"), run $run, on CPUs ${cpus[*]}"
 	native_noise "${cpus[@]}" >"$work/noise"
 	cp -- "$work/facts" "$dir/facts.tmp"
-	native_manifest "$dir" "$file" "$work/noise"
+	native_manifest "$dir" "$file" "$2" "$work/noise"
 	native_cells "$dir" "$work/keyed" "$ms" "${cpus[@]}"
 	read -ra counts < <(awk -F '\t' '$1 == "counts" { print $2 }' "$work/normal")
 	native_counts "$dir" ${counts[@]+"${counts[@]}"}

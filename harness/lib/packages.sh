@@ -10,7 +10,9 @@ PACKAGES_BUILD=(gcc gcc-12 libc6-dev binutils make libelf1)
 PACKAGES_RESULTS=(jq gnuplot-nox fonts-liberation)
 # Of the testbed `process`: its programs, and what counts their instructions.
 PACKAGES_NATIVE=(libdpdk-dev liburing-dev pkgconf valgrind)
-PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel)
+PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel libxml2-utils)
+# Of make test-full: a browser, to look at the report with.
+PACKAGES_FULL=(chromium)
 
 # packages_wanted: print the packages that this testbed needs, one a line.
 packages_wanted() {
@@ -21,12 +23,13 @@ packages_wanted() {
 		printf '%s\n' "${PACKAGES_TESTBED[@]}"
 	fi
 	printf '%s\n' "${PACKAGES_BUILD[@]}" "${PACKAGES_RESULTS[@]}" "${PACKAGES_NATIVE[@]}" "${PACKAGES_TESTS[@]}"
+	[[ -z ${IDDR_FULL:-} ]] || printf '%s\n' "${PACKAGES_FULL[@]}"
 }
 
-# packages_missing: print those of them that are not installed.
+# packages_missing [PACKAGE...]: print those that are not installed, of those that are named or of all that are wanted.
 packages_missing() {
-	local -a wanted
-	mapfile -t wanted < <(packages_wanted)
+	local -a wanted=("$@")
+	(($#)) || mapfile -t wanted < <(packages_wanted)
 	{
 		# shellcheck disable=SC2016 # dpkg-query expands these
 		dpkg-query -W -f '${db:Status-Status} ${Package}\n' -- "${wanted[@]}" 2>/dev/null || true
@@ -34,15 +37,16 @@ packages_missing() {
 	} | awk '$1 == "installed" { have[$2] = 1 } $1 == "wanted" && !($2 in have) { print $2 }'
 }
 
-# packages_install: install what is missing; needs root.
+# packages_install [PACKAGE...]: install what of them is missing; needs root.
+# shellcheck disable=SC2120 # paper.sh names some
 packages_install() {
 	local -a missing
 	local log=$IDDR_BUILD/apt.log
 	have dpkg-query || die "this needs Debian 12 (or a derivative with apt); dpkg-query is not there"
-	mapfile -t missing < <(packages_missing)
+	mapfile -t missing < <(packages_missing "$@")
 	((${#missing[@]})) || return 0
 	((EUID == 0)) ||
-		die "these packages are missing: ${missing[*]}; run 'harness/iddr setup' as root, or as root: apt-get install --no-install-recommends ${missing[*]}"
+		die "these packages are missing: ${missing[*]}; run 'harness/iddr ${verb:-setup}' as root, or as root: apt-get install --no-install-recommends ${missing[*]}"
 	have apt-get || die "these packages are missing and there is no apt-get: ${missing[*]}; install them by hand"
 	mkdir -p -- "$IDDR_BUILD"
 	note "installing ${missing[*]}"
@@ -65,6 +69,7 @@ packages_apt() {
 
 # setup_all: packages, kernel and Xen, tools, modules and root image.
 setup_all() {
+	# shellcheck disable=SC2119 # all of them
 	packages_install
 	sysroot_make
 	build_tools

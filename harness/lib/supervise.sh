@@ -26,11 +26,6 @@ dom0_program() {
 	fi
 }
 
-# file_device: the storage domain's device for it.
-file_device() {
-	printf '/dev/xvdb\n'
-}
-
 # file_disk VDEV: print it as xl writes a disk, for either domain. Its script is Xen's name for whose drivers serve it.
 file_disk() {
 	printf 'format=raw,vdev=%s,access=rw,backendtype=phy,script=%s,target=%s\n' "$1" "$(dom0_program block-stock)" "$FILE_DISK"

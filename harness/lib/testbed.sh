@@ -222,7 +222,7 @@ testbed_clock_args() {
 
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
-	local boot extra disk=/@DISK@/d type=${IDDR_DOMAIN_TYPE:-pv}
+	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv}
 	if [[ $(testbed_kind) == qemu ]]; then
 		boot=/boot/iddr
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both} $(testbed_clock_args)"
@@ -231,13 +231,18 @@ testbed_config() {
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both}"
 	fi
 	extra+=" ${IDDR_GUEST_ARGS:-}"
+	if [[ $1 == storage ]] && nvme_wanted; then
+		# Its pages are not contiguous to the device: what must be is bounced.
+		extra+=" iommu=soft swiotlb=4096 iddr.nvme=1"
+		pci="s|@PCI@|pci = [ \"$(nvme_address)\" ]|"
+	fi
 	if [[ $1 == storage ]] && file_wanted; then
-		extra+=" iddr.device=$(file_device)"
 		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
 	fi
+	[[ $1 != storage || ${BACKING:-ram} == ram ]] || extra+=" iddr.device=$(backing_device "$BACKING")"
 	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$disk" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$1.cfg"
 }
 
@@ -283,9 +288,14 @@ qemu_arguments() {
 		cpu=max,xsave=off
 		accel=tcg,thread=multi,tb-size=512
 	fi
+	! nvme_wanted || xen+=' iommu=force'
 	xen+=" ${IDDR_XEN_ARGS:-}"
 	local linux
 	linux="console=hvc0 iddr.role=dom0 $(testbed_clock_args) ${IDDR_DOM0_ARGS:-}"
+	# It remaps interrupts, which KVM must leave to QEMU then.
+	if nvme_wanted && [[ $accel == kvm ]]; then
+		accel+=,kernel-irqchip=split
+	fi
 	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
 		-smp "${QEMU_CPUS:-2}" -m "$QEMU_MEMORY" -nodefaults -display none -no-reboot \
 		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \
@@ -296,6 +306,7 @@ qemu_arguments() {
 		-virtfs "local,path=$IDDR_RUN/boot,mount_tag=boot,security_model=none,readonly=on" \
 		-virtfs "local,path=$IDDR_RUN/log,mount_tag=log,security_model=none" \
 		-device virtio-serial-pci
+	! nvme_wanted || nvme_qemu_arguments
 	for ((i = 0; i < TESTBED_PORTS; i++)); do
 		printf '%s\n' -chardev "socket,id=agent$i,path=$sockets/$i,server=on,wait=off" \
 			-device "virtserialport,chardev=agent$i,name=iddr.$i"
@@ -380,12 +391,15 @@ domain_create() {
 		die "xl create of the domain $1 failed; its configuration is $IDDR_RUN/boot/$1.cfg, the log $(domain_log dom0)"
 }
 
-# domain_wait DOM: wait until a domain's agent answers.
+# domain_wait DOM: wait until a domain's agent answers and its devices are there.
 domain_wait() {
 	local end=$((SECONDS + TESTBED_UP_LIMIT))
 	until testbed_answers "$1"; do
 		testbed_waiting "$1" "$end" "$(domain_log "$1")"
 	done
+	if [[ $1 == storage ]] && nvme_wanted; then
+		nvme_wait
+	fi
 }
 
 # domain_destroy DOM: destroy a domain if it exists.
@@ -402,6 +416,9 @@ testbed_prepare() {
 	local dom
 	mkdir -p -- "$IDDR_RUN"/{log,boot,next}
 	testbed_cpio "$IDDR_RUN/next/iddr.cpio"
+	if nvme_wanted && [[ $(testbed_kind) == qemu ]]; then
+		nvme_image
+	fi
 	TESTBED_KEY=$(testbed_key "$IDDR_RUN/next/iddr.cpio")
 }
 
@@ -460,6 +477,7 @@ testbed_up_locked() {
 		need xl xen-utils-4.17
 	fi
 	! file_wanted || file_make
+	! nvme_wanted || nvme_assign
 	domain_create storage
 	domain_create app
 	domain_wait storage
@@ -485,6 +503,7 @@ testbed_down_locked() {
 			domain_destroy "$dom"
 		done
 		file_remove
+		nvme_return
 		rm -f -- "$IDDR_RUN/key"
 	fi
 }
@@ -620,6 +639,7 @@ testbed_facts() {
 		printf 'fact\tfio\t%s\n' "$(image_package fio)"
 		printf 'fact\tperf\t%s\n' "$(image_package linux-perf)"
 		printf 'fact\timage\t%s\n' "$IMAGE_KEY"
+		! nvme_wanted || nvme_facts
 		printf 'fact\thost_cpu\t%s\n' "$(awk -F ': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)"
 		printf 'fact\thost_kernel\t%s\n' "$(uname -r)"
 		printf 'fact\thost_cores\t%s\n' "$(nproc)"

@@ -25,9 +25,9 @@ workload_table() {
 	rm -rf -- "$tmp"
 }
 
-# help: run-workload SCRIPT [--reps N] [--modes LIST] [--limit SECONDS] -- run SCRIPT in the application domain once per mode (its disk is $IDDR_DISK) and tabulate time and counters
+# help: run-workload SCRIPT [--reps N] [--modes LIST] [--limit SECONDS] -- run SCRIPT in the application domain once per mode (its disk is $IDDR_DISK; BACKING=nvme: on NVMe) and tabulate time and counters
 cmd_run_workload() {
-	local stamp script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir data queues front back order rep cell disk status failures=0 dirs=()
+	local stamp script='' reps=1 limit=600 modes=$WORKLOAD_MODES work dir data queues backing front back order rep cell disk status failures=0 dirs=()
 	while (($#)); do
 		case $1 in
 		--reps | --modes | --limit)
@@ -56,8 +56,8 @@ cmd_run_workload() {
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
-	printf 'modes = %s\npoint = read 4k 1\nreps = %s\n' "$modes" "$reps" >"$work/experiment"
-	experiment_normal "$work/experiment" >"$work/normal"
+	printf 'modes = %s\nbacking = %s\npoint = read 4k 1\nreps = %s\n' "$modes" "${BACKING:-ram}" "$reps" >"$work/experiment"
+	experiment_normal "$work/experiment" quick >"$work/normal"
 	experiment_plan <"$work/normal" >"$work/plan"
 	script=$(cd -- "$(dirname -- "$script")" && pwd -P)/$(basename -- "$script")
 	stamp=$RESULTS/workload/$(basename -- "$script")-$(date -u +%Y%m%dT%H%M%SZ)
@@ -75,15 +75,15 @@ cmd_run_workload() {
 	testbed_put "$script" app:/run/iddr/workload 8>&- || testbed_lost "while the script was copied to the application domain"
 	in_dom app chmod 755 /run/iddr/workload || testbed_lost "while the script was copied to the application domain"
 	cp -- "$script" "$dir/script"
-	while IFS=$'\t' read -r order rep _ data queues _ _ _ _ _ front back _ <&7; do
+	while IFS=$'\t' read -r order rep _ data queues backing _ _ _ _ front back _ <&7; do
 		cell=$dir/$front-$back
 		[[ $data != map && $data != copy ]] || cell+=-$data
 		cell+=-$rep
 		mkdir -p -- "$work/cell"
 		rm -f -- "$work"/cell/*
 		cd -- "$work/cell" || die "cannot enter $work/cell"
-		disk=$(cell_disk "$front" "$data" "$queues")
-		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" "$data" "$queues" ram - - 1 1 "$limit" 0 - 1 >cell.json
+		disk=$(cell_disk "$front" "$data" "$queues" "$backing")
+		cell_json "" r"$rep" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" - - 1 1 "$limit" 0 - 1 >cell.json
 		note "run $order of $(wc -l <"$work/plan"): $front/$back"
 		cell_measure "$(text_key <<<"$cell")" "$front" "$back" "$disk" "$limit" \
 			cell-workload "$disk" /run/iddr/workload </dev/null || {

@@ -3,8 +3,9 @@
  * iddr-snap: what a measured cell must know of the domain that it runs in.
  *
  *   iddr-snap                  print a snapshot: lines "NAME<TAB>VALUE" of the
- *                              context switches, the event channel interrupts
- *                              and the counters of every disk that has an end
+ *                              context switches, the interrupts of event
+ *                              channels and of passed through devices, and
+ *                              the counters of every disk that has an end
  *                              in this domain
  *   iddr-snap mark WHAT        in /run/iddr/cell, for the cell whose name is in
  *                              the file "id": put a snapshot into the file WHAT
@@ -118,7 +119,10 @@ static void put_back(FILE *out, const char *path)
 			devid, leaf, line);
 }
 
-/* "  42:  1234  5  xen-dyn  -event  vbd-51712": a number a vCPU, and a name. */
+/*
+ * "  42:  1234  5  xen-dyn  -event  vbd-51712", "  43:  17  5  xen-pirq  -msi-x  nvme0q1":
+ * a number a vCPU, and a name.
+ */
 static void put_interrupt(FILE *out, char *line)
 {
 	char *save, *word, *name = NULL, *number = strtok_r(line, " \n", &save);
@@ -155,7 +159,7 @@ static void snapshot(FILE *out)
 		fclose(f);
 	f = fopen("/proc/interrupts", "r");
 	while (f && fgets(line, sizeof(line), f))
-		if (strstr(line, "xen-dyn"))
+		if (strstr(line, "xen-dyn") || strstr(line, "xen-pirq"))
 			put_interrupt(out, line);
 	if (f)
 		fclose(f);

@@ -435,7 +435,8 @@ static void load_answered(bool good, u64 began, u64 now)
 
 	if (now - began > slowest_ns)
 		slowest_ns = now - began;
-	if (good) {
+	/* Answers are not taken down in the order of their times. */
+	if (good && now > completed_ns) {
 		if (now - completed_ns > gap_ns) {
 			gap_ns = now - completed_ns;
 			gap_at_ns = completed_ns - load_ns;

@@ -67,7 +67,6 @@ module_param(persistent, bool, 0444);
 MODULE_PARM_DESC(persistent, "offer grants that are kept: the back end sees no page but those that are meant for it");
 
 struct workqueue_struct *iddr_front_wq;
-bool iddr_front_unloads;	/* nothing is parked any more */
 
 static void iddr_fdisk_free(struct iddr_fdisk *d)
 {
@@ -781,7 +780,12 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 	}
 	d->was_connected = false;
 	d->reopen = again;
-	xenbus_frontend_closed(d->xdev);
+	/* A new back end may be there already, which would answer our being
+	 * closed when we have begun anew.
+	 */
+	if (!d->parked || !again ||
+	    READ_ONCE(d->back_state) == XenbusStateClosing)
+		xenbus_frontend_closed(d->xdev);
 }
 
 /* Begin anew, if that is wanted and the back end is through with the last time. */
@@ -973,7 +977,7 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 		iddr_front_abort(d);
 	if (cancel_work_sync(&d->state_work))
 		iddr_fdisk_put(d);
-	if (!d->parked || READ_ONCE(iddr_front_unloads))
+	if (!d->parked)
 		iddr_fdisk_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
 	iddr_front_hide_queues(d);
@@ -1101,7 +1105,6 @@ module_init(iddr_front_init);
 
 static void __exit iddr_front_exit(void)
 {
-	WRITE_ONCE(iddr_front_unloads, true);
 	xenbus_unregister_driver(&iddr_front_driver);
 	iddr_recovery_exit();
 	destroy_workqueue(iddr_front_wq);

@@ -160,7 +160,6 @@ void iddr_fdisk_queue_work(struct iddr_fdisk *d);
 void iddr_fdisk_put(struct iddr_fdisk *d);
 void iddr_fdisk_drop_disk(struct iddr_fdisk *d);
 extern struct workqueue_struct *iddr_front_wq;
-extern bool iddr_front_unloads;
 
 /* recovery.c */
 void iddr_recovery_init(struct iddr_fdisk *d);

@@ -142,8 +142,7 @@ void iddr_recovery_init(struct iddr_fdisk *d)
 bool iddr_recovery_may_park(const struct iddr_fdisk *d)
 {
 	return d->lasting && !d->leaving && !d->parked &&
-	       d->recovery == IDDR_RECOVERY_WAIT && d->desc.identity[0] &&
-	       !READ_ONCE(iddr_front_unloads);
+	       d->recovery == IDDR_RECOVERY_WAIT && d->desc.identity[0];
 }
 
 /*
@@ -358,7 +357,7 @@ static bool iddr_recovery_has_no_orphans(void)
 	return none;
 }
 
-/* The driver is gone: so go the orphans, which nobody has open. */
+/* The module goes: so go the orphans, which nobody has open. */
 void iddr_recovery_exit(void)
 {
 	struct iddr_fdisk *d;

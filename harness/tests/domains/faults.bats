@@ -6,9 +6,11 @@
 load lib
 
 setup_file() {
-	export BACKING=file
+	# FUNCTION is one of its driver's that each request passes.
+	export BACKING=${BACKING:-file} FUNCTION=blkif_queue_rq TARGET=/dev/xvdb
+	[[ $BACKING != nvme ]] || FUNCTION=nvme_setup_cmd TARGET=/dev/nvme0n1
 	"$IDDR" up 3>&-
-	attach "$DISK" "$(device)"
+	attach "$DISK" "$TARGET"
 	dom app fault-load start "$DISK" </dev/null
 	forget_kernel_logs
 	set -m
@@ -20,17 +22,12 @@ setup_file() {
 
 teardown_file() {
 	kill -- "-$(<"$BATS_FILE_TMPDIR/pid")" || true
+	# The next file boots its own.
 	unset BACKING
-	"$IDDR" up 3>&-
 }
 
 teardown() {
 	kernel_logs_clean "$provoked"
-}
-
-# device: what the storage domain serves.
-device() {
-	echo /dev/xvdb
 }
 
 # rows_are N: wait until the supervisor has written that many rows below its header.
@@ -85,7 +82,7 @@ fault_module() {
 	run fault_module no_such_function
 	[[ $status != 0 ]]
 	[[ $(storage 'dmesg | tail -n 1') == *'cannot probe no_such_function'* ]]
-	fault_module blkif_queue_rq
+	fault_module "$FUNCTION"
 	faults=$(storage 'cd /sys/kernel/debug/iddr_fault; cat list; ! echo bogus >inject; cat inject
 		read -r before <calls; sleep 1; read -r after <calls; ((after > before)); rmmod iddr_fault' 2>&1)
 	[[ $faults == *'Invalid argument'*none ]]
@@ -102,13 +99,13 @@ fault_module() {
 }
 
 @test "the driver panics: likewise" {
-	fault_module blkif_queue_rq
+	fault_module "$FUNCTION"
 	dom0 'fault-strike panic iddr-storage iddr-agent'
 	recovered 2 death
 }
 
 @test "the driver loops for ever: the supervisor notices when its time has come, and not before" {
-	fault_module blkif_queue_rq
+	fault_module "$FUNCTION"
 	dom0 'fault-strike loop iddr-storage iddr-agent'
 	recovered 3 hang
 	(($(field detected) - $(field fault) > 4500 && $(field detected) - $(field fault) < 12000))

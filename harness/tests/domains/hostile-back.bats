@@ -223,7 +223,7 @@ connections() {
 @test "slots-scribbled" { serves works; }
 @test "req-prod-scribbled" { serves works; }
 @test "event-indices" { serves works; }
-@test "reconnect" { serves "works|fails" "$IO_ERRORS" 1 60; }
+@test "reconnect" { serves "works|fails" "$IO_ERRORS" 1 10; }
 @test "prod-flickers" { wild; }
 @test "race-id" { wild; }
 @test "race-status" { wild; }

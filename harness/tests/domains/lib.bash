@@ -36,9 +36,15 @@ open_sessions() {
 	local d
 	for d in dom0 storage app; do
 		mkfifo "$BATS_FILE_TMPDIR/$d.in" "$BATS_FILE_TMPDIR/$d.out"
-		# Opened for both, so that it does not end when a test does.
-		dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
-		echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
+		# A domain that has just come up may not take the first call.
+		for _ in 1 2 3; do
+			# Opened for both, so that it does not end when a test does.
+			dom "$d" bash 0<>"$BATS_FILE_TMPDIR/$d.in" 1<>"$BATS_FILE_TMPDIR/$d.out" 2>&1 3>&- &
+			echo "$!" >"$BATS_FILE_TMPDIR/$d.pid"
+			! ANSWER_S=30 in_session "$d" true || continue 2
+			kill "$!" 2>/dev/null || true
+		done
+		return 1
 	done
 }
 
@@ -59,18 +65,24 @@ close_sessions() {
 	done
 }
 
+# in_full SECONDS: the test takes that long, and is for make test-full.
+in_full() {
+	[[ -n ${IDDR_FULL:-} ]] || skip "takes $1 s: in make test-full"
+}
+
 # in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
 in_session() {
-	local dom=$1 script=$2 line to from mark begun='' rc=125
+	local dom=$1 script=$2 line to from mark begun='' before='' rc=125
 	shift 2
 	mark="of script $RANDOM$RANDOM"
 	exec {to}<>"$BATS_FILE_TMPDIR/$dom.in" {from}<>"$BATS_FILE_TMPDIR/$dom.out"
 	printf 'echo "begin %s"\n(set -euo pipefail; set -- %s\n%s\n) </dev/null\necho "end %s $?"\n' \
 		"$mark" "${*@Q}" "$script" "$mark" >&"$to"
-	while IFS= read -r -t 400 -u "$from" line; do
+	while IFS= read -r -t "${ANSWER_S:-400}" -u "$from" line; do
 		# What an earlier test that was cut short has left.
 		if [[ -z $begun ]]; then
 			[[ $line != *"begin $mark" ]] || begun=1
+			before+=$line$'\n'
 			continue
 		fi
 		if [[ $line == *"end $mark "* ]]; then
@@ -82,7 +94,7 @@ in_session() {
 		printf '%s\n' "$line"
 	done
 	exec {to}>&- {from}>&-
-	((rc != 125)) || echo "no answer from the session in $dom"
+	((rc != 125)) || echo "no answer from the session in $dom; before: $before"
 	return "$rc"
 }
 
@@ -113,7 +125,7 @@ dom0() {
 # again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
 again() {
 	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
-		for lib in packages sysroot image build testbed; do
+		for lib in packages sysroot image build nvme supervise testbed; do
 			. "$IDDR_TOP/harness/lib/$lib.sh"
 		done
 		domain_create "$1"

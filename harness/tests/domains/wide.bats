@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# Two virtual CPUs in the application domain: each has a queue of its own. Last of its directory, for the
-# testbed is booted anew for it.
+# Two virtual CPUs in the application domain: each has a queue of its own. The testbed is booted anew for it and
+# for nvme.bats: they come last.
 
 load lib
 
 setup_file() {
-	export IDDR_APP_VCPUS=2
+	export IDDR_APP_VCPUS=2 BACKING=nvme
 	"$IDDR" up 3>&-
 	open_sessions
 	attach "$DISK" /dev/ram0
@@ -16,8 +16,8 @@ setup_file() {
 teardown_file() {
 	detach "$DISK"
 	close_sessions
-	# What comes after has one again.
-	unset IDDR_APP_VCPUS
+	# What comes after has one again, and no NVMe.
+	unset IDDR_APP_VCPUS BACKING
 	[[ -z ${IDDR_FULL:-} ]] || "$IDDR" up 3>&-
 }
 

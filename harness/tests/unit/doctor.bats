@@ -13,7 +13,7 @@ setup() {
 # lib SCRIPT: run SCRIPT in a bash that has the libraries.
 lib() {
 	bash -c '
-		for l in common packages sysroot image build testbed disks doctor; do
+		for l in common packages sysroot image build nvme supervise testbed disks doctor; do
 			. "$TOP/harness/lib/$l.sh"
 		done
 		'"$1" lib "${@:2}"
@@ -62,6 +62,13 @@ lib() {
 @test "Xen and kernel packages are never among what is installed on the host" {
 	run -0 lib packages_wanted
 	[[ ! $output =~ (xen-hypervisor|xen-utils|xen-system|linux-image|linux-headers) ]]
+}
+
+@test "the browser is for make test-full alone" {
+	IDDR_FULL="" run -0 lib packages_wanted
+	[[ $output != *chromium* ]]
+	IDDR_FULL=1 run -0 lib packages_wanted
+	[[ $output == *chromium* ]]
 }
 
 @test "without root the missing packages are named, nothing is tried" {

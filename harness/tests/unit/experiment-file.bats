@@ -102,15 +102,48 @@ refused() {
 	[ ! -e "$BATS_TEST_TMPDIR/owned" ]
 }
 
-@test "the committed experiments are right" {
+# sized SIZE FILE: the lines of FILE that count in that size.
+sized() {
+	awk -v size="$1" -f "$AWK_DIR/size.awk" "$2" "$2"
+}
+
+@test "the committed experiments are right in each size, and smoke takes 5 minutes at the most" {
+	local f s cells seconds
 	for f in "$TOP"/configs/experiments/*; do
-		# Each by its testbed's rules.
-		if grep -q '^testbed *= *process' "$f"; then
-			awk -f "$AWK_DIR/native-experiment.awk" "$f" >/dev/null
-		else
-			awk -f "$AWK_DIR/experiment.awk" "$f" >/dev/null
-		fi
+		for s in smoke quick full; do
+			echo "$f $s"
+			# Each by its testbed's rules.
+			if grep -q '^testbed *= *process' "$f"; then
+				sized "$s" "$f" | awk -v file="$f" -f "$AWK_DIR/native-experiment.awk" >/dev/null
+				continue
+			fi
+			sized "$s" "$f" | awk -v file="$f" -f "$AWK_DIR/experiment.awk" >"$BATS_TEST_TMPDIR/normal"
+			[[ $s == smoke ]] || continue
+			cells=$(awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/plan.awk" "$BATS_TEST_TMPDIR/normal" | wc -l)
+			seconds=$(awk -F '\t' '$1 == "runtime_s" { print $2 }' "$BATS_TEST_TMPDIR/normal")
+			# A cell takes 1.6 s besides its I/O.
+			((cells * (10 * seconds + 16) <= 3000)) || { echo "$cells cells"; return 1; }
+		done
 	done
+}
+
+@test "sizes: a line of a size stands in for those without, wherever they are; line numbers stay" {
+	printf '%s\n' 'reps.smoke = 1' 'modes = event' 'point = randread 4k 1' 'point = idle # comment' \
+		'  point.smoke=randread 4k 8' 'reps = 5' 'point.full = idle' 'point.full = randread 1m 1' >"$BATS_TEST_TMPDIR/e"
+	run sized smoke "$BATS_TEST_TMPDIR/e"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'reps = 1\nmodes = event\n\n\n  point=randread 4k 8' ]
+	run sized full "$BATS_TEST_TMPDIR/e"
+	[ "$output" = $'\nmodes = event\n\n\n\nreps = 5\npoint = idle\npoint = randread 1m 1' ]
+	run sized quick "$BATS_TEST_TMPDIR/e"
+	[ "$output" = $'\nmodes = event\npoint = randread 4k 1\npoint = idle # comment\n\nreps = 5' ]
+	run sized tiny "$BATS_TEST_TMPDIR/e"
+	[ "$status" -eq 2 ]
+	[[ $output == *"'tiny' is not a size; use smoke, quick or full"* ]]
+	echo 'reps.fast = 1' >>"$BATS_TEST_TMPDIR/e"
+	run sized quick "$BATS_TEST_TMPDIR/e"
+	[ "$status" -eq 2 ]
+	[[ $output == *"e:9: 'fast' is not a size"* ]]
 }
 
 # modes_of N: the N-th list of modes of the normal form.

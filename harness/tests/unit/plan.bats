@@ -16,7 +16,7 @@ plan() {
 }
 
 @test "quick has 240 cells" {
-	n=$(awk -f "$AWK_DIR/experiment.awk" "$TOP/configs/experiments/quick" |
+	n=$(awk -v size=quick -f "$AWK_DIR/size.awk" "$TOP"/configs/experiments/{quick,quick} | awk -f "$AWK_DIR/experiment.awk" |
 		awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/plan.awk" | wc -l)
 	[ "$n" -eq 240 ]
 }

@@ -232,6 +232,67 @@ setup() { pipeline_setup; }
 	[ "${lines[2]}" = "adaptive@2q - 30.00 20.00 0.0000" ]
 }
 
+@test "points whose repetitions lie wide apart are measured again, all modes, and only those" {
+	printf '%s\n' 'modes = event stock' 'point = randread 4k 1,8' 'reps = 2' 'extra_reps = 2' >"$IDDR_CONFIGS/experiments/wide"
+	STUB_WIDE=8 run "$IDDR" experiment wide
+	[ "$status" -eq 0 ]
+	[[ $output == *"1 points lie wide apart and are measured once more (repetition 4, at most 4)"* ]]
+	dir=$(the_run wide)
+	[ "$(awk -F '\t' 'NR > 1 { print $8, $9 }' "$dir/summary.tsv" | sort | tr '\n' ,)" = "1 2,1 2,8 4,8 4," ]
+	sum=$(md5sum <"$dir/cells.tsv")
+	# Nothing is missing; the same tables.
+	STUB_WIDE=8 run "$IDDR" experiment wide
+	[ "$(wc -l <"$STUB/ran")" -eq 12 ]
+	[ "$sum" = "$(md5sum <"$dir/cells.tsv")" ]
+}
+
+@test "where the domains run, and a hog in dom0 while cells are measured" {
+	printf '%s\n' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'app_cpu = 1' 'storage_cpu = 2' 'hog = dom0' \
+		>"$IDDR_CONFIGS/experiments/crowd"
+	"$IDDR" experiment crowd
+	[ "$(jq -r .environment.cpus "$(the_run crowd)/manifest.json")" = "1 2" ]
+	read -r dom pid <"$STUB/hog"
+	[ "$dom" = dom0 ]
+	run ! kill -0 "$pid"
+	# It is part of what a cell is.
+	grep -v hog "$IDDR_CONFIGS/experiments/crowd" >"$BATS_TEST_TMPDIR/e" && mv "$BATS_TEST_TMPDIR/e" "$IDDR_CONFIGS/experiments/crowd"
+	"$IDDR" experiment crowd
+	[ "$(find "$RESULTS/crowd" -name cell.json | wc -l)" -eq 2 ]
+	echo 'hog = domU' >>"$IDDR_CONFIGS/experiments/crowd"
+	run "$IDDR" experiment crowd
+	[ "$status" -eq 2 ]
+	[[ $output == *"hog: unknown value 'domU'; allowed: none dom0"* ]]
+}
+
+@test "all experiments, in a size: one that fails does not keep the others from being measured" {
+	printf '%s\n' 'modes = event' 'point = idle' 'point.smoke = randread 4k 1' 'reps = 2' 'reps.smoke = 1' >"$IDDR_CONFIGS/experiments/alone"
+	echo 'modes = eventt' >"$IDDR_CONFIGS/experiments/broken"
+	run "$IDDR" experiments --size smoke
+	[ "$status" -eq 1 ]
+	[[ $output == *"failed: broken; the same command measures what is missing"* ]]
+	[ "$(awk -F '\t' 'NR == 2 { print $6, $9 }' "$(the_run alone)/summary.tsv")" = "randread 1" ]
+	[ "$(jq -r .size "$(the_run alone)/manifest.json")" = smoke ]
+	[ -s "$(the_run tiny)/summary.tsv" ]
+	run "$IDDR" experiments --size large
+	[ "$status" -eq 2 ]
+	[[ $output == *"'large' is not a size; use smoke, quick or full"* ]]
+}
+
+@test "backing nvme: a testbed that has it, disks of its own on the device, no more of it than may be overwritten" {
+	printf '%s\n' 'modes = spin@copy stock native' 'backing = ram nvme' 'point = randread 4k 1' 'reps = 1' >"$IDDR_CONFIGS/experiments/both"
+	: >"$STUB/up"
+	IDDR_NVME_MIB=32 run "$IDDR" experiment both
+	[ "$status" -eq 0 ]
+	[ "$(cat "$STUB/up")" = nvme ]
+	[ "$(sort "$STUB/targets" | tr '\n' ,)" = "xvdb /dev/ram0,xvdd /dev/ram0,xvdj /dev/nvme0n1,xvdl /dev/nvme0n1," ]
+	[ "$(awk '{ print $2 }' "$STUB/ran" | sort | tr '\n' ' ')" = "nvme0n1 ram0 xvdb xvdd xvdj xvdl " ]
+	for c in "$(the_run both)"/cells/*; do
+		[ "$(sed -n 's/^size=//p' "$c/job.fio")" = "$([ "$(jq -r .backing "$c/cell.json")" = ram ] && echo 64m || echo 32m)" ]
+	done
+	run awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { print $c["backing"], $c["mode"], $c["irq_device_per_io"] }' "$(the_run both)/summary.tsv"
+	[ "$(sort <<<"$output" | tr '\n' ,)" = "nvme native 1.0000,nvme spin@copy 1.0000,nvme stock 1.0000,ram native 1.0000,ram spin@copy 1.0000,ram stock 1.0000," ]
+}
+
 @test "an idle disk that has requests is no idle cell" {
 	printf '%s\n' 'modes = event' 'point = idle' 'reps = 1' >"$IDDR_CONFIGS/experiments/quiet"
 	STUB_STRAY=3 run "$IDDR" experiment quiet

@@ -60,3 +60,12 @@ sorted_quantile() {
 @test "bootstrap of equal values has no width" {
 	[ "$(stats 'n = split("3 3 3 3 3", a, " "); rand_seed(1); bootstrap_median(a, n, 100); print BOOT_LO, BOOT_HI')" = "3 3" ]
 }
+
+@test "bootstrap of a ratio: over a constant it is that of the numerator's median, under a constant its inverse" {
+	[ "$(stats 'n = split("1 2 3 4 5 6 7", b, " "); m = split("2 2 2", a, " "); rand_seed(42); bootstrap_ratio(a, m, b, n, 500); print BOOT_LO, BOOT_HI')" = "1 3" ]
+	[ "$(stats 'n = split("1 2 3 4 5 6 7", a, " "); m = split("12 12", b, " "); rand_seed(42); bootstrap_ratio(a, n, b, m, 500); print BOOT_LO, BOOT_HI')" = "2 6" ]
+}
+
+@test "a difference is shown by an interval without 1, of five repetitions or more" {
+	[ "$(stats 'print beyond(5, 1.01, 2), beyond(5, 0.5, 0.99), beyond(5, 0.9, 1.1), beyond(5, 1, 2), beyond(5, 0.5, 1), beyond(4, 2, 3), beyond(11, 1, 1)')" = "1 -1 0 0 0 0 0" ]
+}

@@ -5,9 +5,11 @@
 # air. Its numbers are made up; none of them ever becomes a result.
 #
 #	STUB         directory of its state; in it "ran" has a line a cell: ID, DISK and how both of its ends
-#	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep
+#	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep;
+#	             "targets" has a line a disk, and "up" says what BACKING was
 #	STUB_DIE     after that many cells the testbed dies
 #	STUB_LOSE    mode (front/back) in which the back end loses a request
+#	STUB_WIDE    queue depth at which every other cell of a mode is slow
 #	STUB_STRAY   requests that an idle disk has
 #	STUB_PATH    data path that disks get whatever was asked for
 #	STUB_BOOT    what makes this boot differ from another
@@ -16,13 +18,14 @@
 testbed_kind() { echo qemu; }
 testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
-testbed_up() { : >"$STUB/up"; }
+testbed_up() { echo "${BACKING:-ram}" >"$STUB/up"; }
 testbed_down() { rm -f "$STUB/up"; }
-testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'"}'; }
+testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'", "cpus": "'"${IDDR_CPU_APP:-} ${IDDR_CPU_STORAGE:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
 
 # disk_attach app DISK TARGET SCRIPT: a disk with the parameters that the modules have now.
 disk_attach() {
+	echo "$2 $3" >>"$STUB/targets"
 	if [[ $4 == block-stock ]]; then
 		echo "$2 stock" >>"$STUB/fronts"
 	else
@@ -52,6 +55,8 @@ stub_snapshot() {
 	local n=$5 lost=0 other=$((1 - $6))
 	[[ -z ${STUB_LOSE_NOW:-} || $7 != end ]] || lost=1
 	printf 'time\t%s\nctxt\t%s\nirq/9/blkif\t%s\n' "$([[ $7 == end ]] && echo 2.0 || echo 1.0)" "$((n * 2))" "$n"
+	# The device's interrupts are where it is.
+	[[ $(<"$STUB/up") != nvme || ($1 == run && $4 != native) ]] || printf 'irq/10/nvme0q1\t%s\n' "$n"
 	if [[ $1 == run ]]; then
 		printf 'disk/%s/stat\t%s 0 %s 0 0 0 0 0 0 0 0\n' "$2" "$n" "$((n * 8))"
 		[[ $4 != iddr ]] || {
@@ -89,7 +94,7 @@ stub_cell() {
 		;;
 	esac
 	case $disk in
-	xvdb) pair=stock devid=51728 front=stock back=- mode=stock ;;
+	xvd[bj]) pair=stock devid=$(disk_vdev_number "$disk") front=stock back=- mode=stock ;;
 	xvd*)
 		pair=iddr devid=$(disk_vdev_number "$disk")
 		front=$(cat "$STUB/front.$disk") back=$(cat "$STUB/back.$devid")
@@ -106,6 +111,10 @@ stub_cell() {
 	spin/spin) iops=700 ;;
 	*) iops=450 ;;
 	esac
+	if [[ -n ${STUB_WIDE:-} && $job == *"iodepth=$STUB_WIDE"$'\n'* ]]; then
+		echo >>"$STUB/wide.${mode/\//-}"
+		(($(wc -l <"$STUB/wide.${mode/\//-}") % 2)) || iops=$((iops / 3))
+	fi
 	STUB_LOSE_NOW=
 	[[ ${STUB_LOSE:-} != "$mode" ]] || STUB_LOSE_NOW=1
 	for p in prep begin end; do
@@ -147,6 +156,7 @@ testbed_exec() {
 	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
 	cell-mode) cat >/dev/null && shift && stub_modes "$@" ;;
 	cell-warm | chmod) ;;
+	sh) echo "$dom $BASHPID" >"$STUB/hog" && exec tail -f /dev/null ;;
 	cell-run)
 		shift
 		if [[ -n ${STUB_DIE:-} ]] && (($(wc -l 2>/dev/null <"$STUB/ran" || echo 0) >= STUB_DIE)); then

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# BACKING=nvme: the storage domain drives an NVMe controller that was passed through to it, behind an IOMMU.
+#
+# The testbed is booted anew for it, and for wide.bats, with what both need: they come last.
+
+load lib
+
+TARGET=/dev/nvme0n1
+
+setup_file() {
+	export BACKING=nvme IDDR_APP_VCPUS=2
+	"$IDDR" up 3>&-
+	open_sessions
+	attach "$DISK" "$TARGET"
+	forget_kernel_logs
+}
+
+teardown_file() {
+	detach "$DISK"
+	close_sessions
+}
+
+teardown() {
+	local faults
+	set_modes event event
+	# What the IOMMU has kept the device from.
+	faults=$(dom0 'xl dmesg -c | grep -iE "vt-d.*(fault|error)|dmar.*fault" || true')
+	[[ -z $faults ]] || echo "Xen: $faults"
+	kernel_logs_clean && [[ -z $faults ]]
+}
+
+# interrupts: how many the controller's queues for I/O have raised in the storage domain.
+interrupts() {
+	storage 'awk "\$NF ~ /^nvme0q[1-9]/ { for (i = 2; \$i ~ /^[0-9]+\$/; i++) n += \$i } END { print n + 0 }" /proc/interrupts'
+}
+
+# dom0_interrupts: how many of it dom0 has taken, as it does all legacy ones.
+dom0_interrupts() {
+	dom0 'awk "/xen-pirq.*pciback/ { n += \$2 } END { print n + 0 }" /proc/interrupts'
+}
+
+# events: how many notifications both ends of $DISK have sent and got, in all queues.
+events() {
+	{
+		app 'cat /sys/block/$1/iddr/queue*/notify_{sent,received}' "$DISK"
+		storage 'cat /sys/bus/xen-backend/devices/vbd-*-$1/iddr/queue*/notify_{sent,received}' "$DEVID"
+	} | awk '{ n += $1 } END { print n }'
+}
+
+@test "the controller has MSI-X, a queue that is polled, a volatile cache, and the identity that the host gave it" {
+	storage 'grep -q "xen-pirq.*msi-x.*nvme0q1\$" /proc/interrupts || { cat /proc/interrupts; exit 1; }
+		 cd /sys/block/nvme0n1
+		 [[ $(<queue/io_poll) == 1 && $(<queue/write_cache) == "write back" ]]
+		 [[ $(<wwid) == "nvme."*"-$1-"* ]] || { cat wwid; exit 1; }' \
+		"$(tr -d "\n" <"${IDDR_RUN:-$IDDR_TOP/build/run}/nvme.serial" | od -An -v -tx1 | tr -d " \n")"
+	[[ $(app 'cat /sys/block/$1/size' "$DISK") == $(storage 'cat /sys/block/nvme0n1/size') ]]
+}
+
+@test "data is right with each end asleep or spinning, from 512 B to requests that the device splits" {
+	local m
+	for m in event spin; do
+		set_modes "$m" "$m"
+		verify_loads "--bs=512 --size=128k --iodepth=8" "--bs=4k --size=1m --iodepth=32" "--bs=1m --size=8m --iodepth=16"
+	done
+}
+
+@test "a flush reaches the device, after the data" {
+	storage 'cd /sys/kernel/tracing
+		 echo 0 >tracing_on; echo >trace
+		 echo 1 >events/nvme/nvme_setup_cmd/enable; echo 1 >tracing_on'
+	app 'dd if=/dev/zero of=/dev/$1 bs=4k count=3 oflag=direct conv=fsync status=none' "$DISK"
+	[[ $(storage 'cd /sys/kernel/tracing
+		 echo 0 >tracing_on; echo 0 >events/nvme/nvme_setup_cmd/enable
+		 grep -o "nvme_cmd_[a-z]*" trace | tr "\n" " "') == "nvme_cmd_write nvme_cmd_write nvme_cmd_write nvme_cmd_flush " ]]
+}
+
+@test "asleep, each request takes an interrupt of the device, in the storage domain alone; both ends spinning, requests take none, and no event" {
+	local load='dd if=/dev/$1 of=/dev/null bs=4k count=100 iflag=direct status=none' before after in_dom0
+	in_dom0=$(dom0_interrupts)
+	before=$(interrupts)
+	app "$load" "$DISK"
+	after=$(interrupts)
+	((after - before >= 100))
+	[[ $(dom0_interrupts) == "$in_dom0" ]]
+	set_modes spin spin
+	# A notification may be on its way when they begin.
+	app "$load" "$DISK"
+	before="$(interrupts) $(events)"
+	app "$load" "$DISK"
+	after="$(interrupts) $(events)"
+	echo "interrupts and events: $before, 100 requests later $after"
+	[[ $after == "$before" ]]
+}
+
+@test "the storage domain is destroyed and created anew: it is the same disk with the same data" {
+	local sum wwid
+	sum=$(app 'head -c 1048576 /dev/urandom >/tmp/data
+		dd if=/tmp/data of=/dev/$1 bs=64k seek=3 oflag=direct conv=fsync status=none
+		sha256sum </tmp/data' "$DISK")
+	wwid=$(storage 'cat /sys/block/nvme0n1/wwid')
+	detach "$DISK"
+	close_sessions
+	dom0 'xl destroy iddr-storage'
+	again storage
+	# What every boot says, and on a busy machine that it waits for its devices.
+	kernel_logs_clean "Grant table initialized|loading out-of-tree module taints|Waiting for devices to initialise"
+	[[ $(storage 'cat /sys/block/nvme0n1/wwid') == "$wwid" ]]
+	storage 'grep -q "xen-pirq.*msi-x.*nvme0q1\$" /proc/interrupts'
+	attach "$DISK" "$TARGET"
+	[[ $(app 'dd if=/dev/$1 bs=64k skip=3 count=16 iflag=direct status=none | sha256sum' "$DISK") == "$sum" ]]
+	verify_load --bs=4k --size=1m --iodepth=8
+}
