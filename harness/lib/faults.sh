@@ -10,12 +10,15 @@
 # Arrangements. isolated: the driver is in the storage domain, the application has its disk through our pair, a
 # supervisor is at work. monolithic: the same driver and device in the application domain's own kernel.
 
-FAULTS_DISK=xvda
 # Those of the test module (modules/test/fault), and those of fault-strike.
 FAULTS_MODULE='panic null wild-write stack deadlock loop stuck memory'
 FAULTS_OTHER='destroy pause unbind'
 # The run that is being measured, empty when it is whole.
 FAULTS_DIR=
+# The domains are not those of the testbed.
+FAULTS_SPOILT=
+# What the application domain calls the disk of the present cell.
+FAULTS_DISK=
 
 # faults_plan SIZE: print FAULT ARRANGEMENT REPETITION a line.
 faults_plan() {
@@ -68,11 +71,48 @@ faults_domain() {
 	fi
 }
 
-# faults_again DOM: have a fresh domain, whatever there is of it.
-faults_again() {
-	domain_destroy "$1"
-	domain_create "$1" 8>&-
-	domain_wait "$1" 8>&-
+# faults_app_alone: a fresh application domain, which has the device and its driver itself; sets FAULTS_DISK.
+faults_app_alone() {
+	local cfg=/boot/iddr/app.cfg extra
+	FAULTS_SPOILT=1
+	domain_destroy app
+	if [[ $BACKING == file ]]; then
+		domain_create app 8>&-
+		domain_wait app 8>&-
+		FAULTS_DISK=xvda
+		in_dom dom0 xl block-attach "$(domain_name app)" "$(file_disk "$FAULTS_DISK")" </dev/null >&2 ||
+			testbed_lost "when $FAULTS_DISK was to be attached to the application domain itself"
+	else
+		domain_destroy storage
+		[[ $(testbed_kind) == qemu ]] || cfg=$IDDR_RUN/boot/app.cfg
+		extra=$(testbed_config app | sed -n 's/^extra = "\(.*\)"$/\1/p')
+		in_dom dom0 xl create -q "$cfg" "pci=['$(nvme_address)']" "extra='$extra $NVME_GUEST_ARGS'" </dev/null >&2 ||
+			testbed_lost "when the application domain was to have the controller"
+		domain_wait app 8>&-
+		in_dom app sh -c 'modprobe xen-pcifront && insmod /iddr/modules/iddr_msix.ko && modprobe nvme poll_queues=1' </dev/null
+		FAULTS_DISK=nvme0n1
+	fi
+	# shellcheck disable=SC2016 # the domain's shell expands these
+	in_dom app bash -c 'for ((i = 0; i < 300; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.1; done; exit 1' wait "$FAULTS_DISK" </dev/null ||
+		testbed_lost "while waiting for $FAULTS_DISK in the application domain"
+}
+
+# faults_both: the two domains, and a disk from one to the other; sets FAULTS_DISK.
+faults_both() {
+	if [[ -n $FAULTS_SPOILT ]]; then
+		domain_destroy app
+		if ! in_dom dom0 xl domid "$(domain_name storage)" </dev/null >/dev/null 2>&1; then
+			domain_create storage 8>&-
+			domain_wait storage 8>&-
+		fi
+		domain_create app 8>&-
+		domain_wait app 8>&-
+		FAULTS_SPOILT=
+	fi
+	# All of it, if a cell could not be recovered from.
+	testbed_up 8>&-
+	FAULTS_DISK=xvda
+	disk_attach app "$FAULTS_DISK" "$(backing_device "$BACKING")" 8>&-
 }
 
 # faults_rows FILE: rows of the supervisor's, without the header.
@@ -83,7 +123,7 @@ faults_rows() {
 # faults_isolated FAULT: a cell in the present directory.
 faults_isolated() {
 	local boot pid
-	disk_attach app "$FAULTS_DISK" "$(backing_device "$BACKING")" 8>&-
+	faults_both
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm storage "$1"
@@ -112,10 +152,7 @@ faults_isolated() {
 # faults_monolithic FAULT: a cell in the present directory.
 faults_monolithic() {
 	local kernel
-	in_dom dom0 xl block-attach "$(domain_name app)" "$(file_disk "$FAULTS_DISK")" </dev/null >&2 ||
-		testbed_lost "when $FAULTS_DISK was to be attached to the application domain itself"
-	# shellcheck disable=SC2016 # the domain's shell expands these
-	in_dom app bash -c 'for ((i = 0; i < 100; i++)); do [[ ! -b /dev/$1 ]] || exit 0; sleep 0.1; done; exit 1' wait "$FAULTS_DISK" </dev/null
+	faults_app_alone
 	limited 90 in_dom app fault-load start "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm app "$1"
 	faults_strike "$1" app
@@ -128,13 +165,11 @@ faults_monolithic() {
 		limited 20 in_dom app fault-load end "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 		in_dom app dmesg </dev/null >app.log 2>&1 || true
 	fi
-	faults_again app
 }
 
 # faults_cell FAULT ARRANGEMENT REPETITION: measure one and keep it.
 faults_cell() {
 	local cell=$FAULTS_DIR/cells/$1-$2-$3
-	testbed_up 8>&-
 	rm -rf -- "$cell.partial"
 	mkdir -p -- "$cell.partial"
 	cd -- "$cell.partial" || die "cannot enter $cell.partial"
@@ -153,6 +188,11 @@ faults_derive() {
 	mv -- "$1/rows.tsv.tmp" "$1/rows.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-summary.awk" "$1/rows.tsv" >"$1/summary.tsv.tmp"
 	mv -- "$1/summary.tsv.tmp" "$1/summary.tsv"
+}
+
+# faults_cleanup: the testbed goes if its domains are not what it should have.
+faults_cleanup() {
+	[[ -z $FAULTS_SPOILT ]] || testbed_down 8>&-
 }
 
 # faults_unfinished: say what is kept when a campaign ends early.
@@ -190,6 +230,7 @@ cmd_faults() {
 	measure_lock
 	measure_up
 	defer measure_cleanup
+	defer faults_cleanup
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
 	[[ -n $run ]] || run=$({
 		environment_key "$work/facts.json"

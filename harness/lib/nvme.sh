@@ -11,6 +11,9 @@
 
 # Where QEMU has it: away from where it puts devices by itself.
 NVME_QEMU_PCI=0000:00:10.0
+# shellcheck disable=SC2034 # others use it
+# A PV domain's pages are not contiguous to the device: what must be is bounced.
+NVME_GUEST_ARGS='iommu=soft swiotlb=4096'
 
 # backing_check: is BACKING a backing, and IDDR_NVME_MIB a size?
 backing_check() {

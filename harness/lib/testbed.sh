@@ -232,8 +232,7 @@ testbed_config() {
 	fi
 	extra+=" ${IDDR_GUEST_ARGS:-}"
 	if [[ $1 == storage ]] && nvme_wanted; then
-		# Its pages are not contiguous to the device: what must be is bounced.
-		extra+=" iommu=soft swiotlb=4096 iddr.nvme=1"
+		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
 		pci="s|@PCI@|pci = [ \"$(nvme_address)\" ]|"
 	fi
 	if [[ $1 == storage ]] && file_wanted; then
