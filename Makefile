@@ -42,6 +42,9 @@ claims: ## check CLAIMS.md against the committed tables, or against RUN=... of E
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
 	@$(IDDR) soak --seconds "$(if $(filter file,$(origin SECONDS)),3600,$(SECONDS))"
 
+faults: setup ## crash the driver under load, isolated and not, SIZE=smoke|quick|full: a table of what is left
+	@$(IDDR) faults --size "$(if $(filter file,$(origin SIZE)),smoke,$(SIZE))" $(if $(RUN),--run "$(RUN)")
+
 paper: ## make paper/iddr.pdf; installs TeX (as root)
 	@$(IDDR) paper
 
@@ -73,4 +76,4 @@ status: ## show domains, modes, counters and health
 clean: down ## stop the testbed and remove what was built (results stay)
 	rm -rf build
 
-.PHONY: help setup doctor build experiment experiments figures report claims soak paper compare test test-full unit fuzz up down status clean
+.PHONY: help setup doctor build experiment experiments figures report claims soak faults paper compare test test-full unit fuzz up down status clean

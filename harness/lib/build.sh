@@ -7,8 +7,8 @@
 
 # Modules in the order in which they load.
 BUILD_MODULES=(comm/iddr_comm front/iddr_front back/iddr_back msix/iddr_msix)
-# Hostile peers for the tests: in the domains too, but nothing loads them by itself.
-BUILD_TEST_MODULES=(test/hostile/hostile_front test/hostile/hostile_back)
+# Hostile peers and faults for the tests: in the domains too, but nothing loads them by itself.
+BUILD_TEST_MODULES=(test/hostile/hostile_front test/hostile/hostile_back test/fault/iddr_fault)
 
 # Libraries of the tools that talk to Xen. Not linked statically: the static
 # libxenstore has no reader thread, and breaks its connection when a watch event
@@ -27,7 +27,7 @@ build_sources() {
 	(
 		cd -- "$1" || exit 1
 		find . -type f \( -name '*.[chS]' -o -name 'Makefile*' -o -name 'Kbuild*' \) \
-			! -name '*.mod.c' \( ! -path './test/*' -o -path './test/hostile/*' \) | sort
+			! -name '*.mod.c' \( ! -path './test/*' -o -path './test/hostile/*' -o -path './test/fault/*' \) | sort
 	)
 }
 
@@ -92,7 +92,7 @@ build_tools() {
 	rm -f -- "$out/.stamp"
 	gcc "${cflags[@]}" -o "$out/iddr-agent" "$IDDR_TOP/harness/tools/iddr-agent.c" ||
 		die "harness/tools/iddr-agent.c does not compile"
-	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth; do
+	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth iddr-pulse; do
 		gcc "${cflags[@]}" -s -DIDDR_XEN -isystem "$SYSROOT/usr/include" \
 			-L"$SYSROOT/usr/lib/x86_64-linux-gnu" "-Wl,-rpath-link,$SYSROOT/usr/lib/x86_64-linux-gnu" -Wl,--as-needed -o "$out/domain/$tool" \
 			"$IDDR_TOP/harness/tools/$tool.c" "${BUILD_XEN_LIBS[@]}" ||

@@ -11,12 +11,15 @@
 
 # Where QEMU has it: away from where it puts devices by itself.
 NVME_QEMU_PCI=0000:00:10.0
+# shellcheck disable=SC2034 # others use it
+# A PV domain's pages are not contiguous to the device: what must be is bounced.
+NVME_GUEST_ARGS='iommu=soft swiotlb=4096'
 
 # backing_check: is BACKING a backing, and IDDR_NVME_MIB a size?
 backing_check() {
 	case ${BACKING:-ram} in
-	ram | nvme) ;;
-	*) usage_error "BACKING=$BACKING is not known; use BACKING=ram or BACKING=nvme" ;;
+	ram | nvme | file) ;;
+	*) usage_error "BACKING=$BACKING is not known; use BACKING=ram, BACKING=nvme or BACKING=file" ;;
 	esac
 	[[ ${IDDR_NVME_MIB:-64} =~ ^[1-9][0-9]{0,6}$ ]] ||
 		usage_error "IDDR_NVME_MIB=$IDDR_NVME_MIB is no size in MiB; use a number of up to seven digits"
@@ -27,7 +30,8 @@ backing_device() {
 	case $1 in
 	ram) printf '/dev/ram0\n' ;;
 	nvme) printf '/dev/nvme0n1\n' ;;
-	*) usage_error "there is no backing '$1'; use ram or nvme" ;;
+	file) printf '/dev/xvdb\n' ;;
+	*) usage_error "there is no backing '$1'; use ram, nvme or file" ;;
 	esac
 }
 
@@ -36,6 +40,7 @@ backing_mib() {
 	case $1 in
 	ram) printf '%s\n' "${IDDR_RAMDISK_MIB:-64}" ;;
 	nvme) printf '%s\n' "${IDDR_NVME_MIB:-64}" ;;
+	file) printf '%s\n' "$FILE_MIB" ;;
 	esac
 }
 

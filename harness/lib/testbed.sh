@@ -222,7 +222,7 @@ testbed_clock_args() {
 
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
-	local boot extra pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv}
+	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv}
 	if [[ $(testbed_kind) == qemu ]]; then
 		boot=/boot/iddr
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both} $(testbed_clock_args)"
@@ -232,13 +232,16 @@ testbed_config() {
 	fi
 	extra+=" ${IDDR_GUEST_ARGS:-}"
 	if [[ $1 == storage ]] && nvme_wanted; then
-		# Its pages are not contiguous to the device: what must be is bounced.
-		extra+=" iommu=soft swiotlb=4096 iddr.nvme=1"
+		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
 		pci="s|@PCI@|pci = [ \"$(nvme_address)\" ]|"
 	fi
+	if [[ $1 == storage ]] && file_wanted; then
+		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
+	fi
+	[[ $1 != storage || ${BACKING:-ram} == ram ]] || extra+=" iddr.device=$(backing_device "$BACKING")"
 	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$1.cfg"
 }
 
@@ -472,6 +475,7 @@ testbed_up_locked() {
 		testbed_is_dom0 || die "TESTBED=xen, but this machine is not a Xen dom0"
 		need xl xen-utils-4.17
 	fi
+	! file_wanted || file_make
 	! nvme_wanted || nvme_assign
 	domain_create storage
 	domain_create app
@@ -497,6 +501,7 @@ testbed_down_locked() {
 		for dom in app storage; do
 			domain_destroy "$dom"
 		done
+		file_remove
 		nvme_return
 		rm -f -- "$IDDR_RUN/key"
 	fi

@@ -543,13 +543,18 @@ struct peer {
 
 static struct peer *peers;
 
-/* Has a domain gone since we looked? Then forget the vchans to the gone ones. */
+/*
+ * Has a domain gone since we looked? Then forget the vchans to the gone ones: Xen keeps a
+ * domain as long as somebody has a page of its mapped.
+ */
 static void peers_check(void)
 {
 	struct peer *p;
 	char **event;
 	bool released = false;
 
+	if (!peers)
+		return;
 	while ((event = xs_check_watch(xs))) {
 		released = true;
 		free(event);
@@ -557,23 +562,37 @@ static void peers_check(void)
 	if (!released)
 		return;
 	for (p = peers; p; p = p->next)
-		if (p->link.vchan && !xs_is_domain_introduced(xs, p->domid))
+		if (p->link.vchan && !xs_is_domain_introduced(xs, p->domid)) {
+			p->link.dead = true;
 			vchan_disconnect(&p->link);
+		}
+}
+
+/* What tells of it. */
+static int peers_fd(void)
+{
+	return peers ? xs_fileno(xs) : -1;
+}
+
+/* Have xenstore tell of domains that go; false if it does not. */
+static bool peers_watch(void)
+{
+	static bool watching;
+
+	xs_connect();
+	if (!watching)
+		watching = xs_watch(xs, "@releaseDomain", "gone");
+	return watching;
 }
 
 /* A live vchan to agent INDEX of the domain NAME, or NULL with a reason. */
 static struct peer *peer_get(const char *name, int index, char *why, size_t size)
 {
-	static bool watching;
 	struct peer *p;
 
-	xs_connect();
-	if (!watching) {
-		watching = xs_watch(xs, "@releaseDomain", "gone");
-		if (!watching) {
-			snprintf(why, size, "cannot watch for ending domains");
-			return NULL;
-		}
+	if (!peers_watch()) {
+		snprintf(why, size, "cannot watch for ending domains");
+		return NULL;
 	}
 	peers_check();
 	for (p = peers; p && strcmp(p->name, name); p = p->next)
@@ -603,6 +622,15 @@ static struct peer *peer_get(const char *name, int index, char *why, size_t size
 		return NULL;
 	}
 	return p;
+}
+#else
+static void peers_check(void)
+{
+}
+
+static int peers_fd(void)
+{
+	return -1;
 }
 #endif /* IDDR_XEN */
 
@@ -781,7 +809,7 @@ static void session_run(struct link *l, struct call *call)
 	 * the command is running already.
 	 */
 	while (!l->dead) {
-		struct pollfd p[5];
+		struct pollfd p[6];
 		bool room, want_in;
 		char drop[64];
 
@@ -846,7 +874,8 @@ static void session_run(struct link *l, struct call *call)
 		p[3] = (struct pollfd){ .fd = room ? c.err : -1, .events = POLLIN };
 		p[4] = (struct pollfd){ .fd = buf_len(&c.in_buf) ? c.in : -1,
 					.events = POLLOUT };
-		if (poll(p, 5, exit_sent ? 1000 : (int)(beat - now_ms() > 0 ? beat - now_ms() : 0)) < 0 &&
+		p[5] = (struct pollfd){ .fd = peers_fd(), .events = POLLIN };
+		if (poll(p, 6, exit_sent ? 1000 : (int)(beat - now_ms() > 0 ? beat - now_ms() : 0)) < 0 &&
 		    errno != EINTR)
 			break;
 		if (p[1].revents & POLLIN && read(sigchld_pipe[0], drop, sizeof(drop)) < 0) {
@@ -860,6 +889,8 @@ static void session_run(struct link *l, struct call *call)
 			child_drain(l, &c.out, F_STDOUT);
 		if (p[3].revents)
 			child_drain(l, &c.err, F_STDERR);
+		if (p[5].revents)
+			peers_check();
 	}
 	if (!c.gone)
 		child_kill(&c);
@@ -987,7 +1018,7 @@ static void serve_link(struct link *l, int index)
 	while (!l->dead) {
 		const uint8_t *data;
 		const struct frame_hdr *h = frame_peek(l, &data);
-		struct pollfd p;
+		struct pollfd p[2];
 
 		if (h) {
 			struct call call;
@@ -1012,10 +1043,13 @@ static void serve_link(struct link *l, int index)
 		}
 		if (link_prepare(l, true))
 			continue;
-		p = link_pollfd(l, true);
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		p[0] = link_pollfd(l, true);
+		p[1] = (struct pollfd){ .fd = peers_fd(), .events = POLLIN };
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
-		link_ready(l, &p, true);
+		link_ready(l, &p[0], true);
+		if (p[1].revents)
+			peers_check();
 	}
 }
 
@@ -1038,11 +1072,14 @@ static void serve_port(const char *path, int index)
 {
 	for (;;) {
 		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+		struct epoll_event gone = { .events = EPOLLIN };
 		struct link l = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) };
 		int ep = epoll_create1(EPOLL_CLOEXEC);
 
 		if (l.fd < 0 || ep < 0)
 			die(1, "cannot open %s: %s", path, strerror(errno));
+		if (peers_fd() >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, peers_fd(), &gone))
+			die(1, "epoll: %s", strerror(errno));
 		if (epoll_ctl(ep, EPOLL_CTL_ADD, l.fd, &ev))
 			die(1, "epoll: %s", strerror(errno));
 		/*
@@ -1056,6 +1093,7 @@ static void serve_port(const char *path, int index)
 				break;
 			if (epoll_wait(ep, &ev, 1, -1) < 0 && errno != EINTR)
 				die(1, "epoll: %s", strerror(errno));
+			peers_check();
 		}
 		close(ep);
 		serve_link(&l, index);
@@ -1162,7 +1200,7 @@ static int call_run(struct link *l, const char *target, char **argv)
 	call_put(l, nonce, target, argv);
 	link_flush(l);
 	for (;;) {
-		struct pollfd p[2];
+		struct pollfd p[3];
 		bool want_stdin;
 		const uint8_t *data;
 		const struct frame_hdr *h;
@@ -1206,7 +1244,8 @@ static int call_run(struct link *l, const char *target, char **argv)
 		want_stdin = acked && !in_eof && !buf_len(&l->out);
 		p[0] = link_pollfd(l, true);
 		p[1] = (struct pollfd){ .fd = want_stdin ? 0 : -1, .events = POLLIN };
-		if (poll(p, 2, acked ? BEAT_MS : ACK_TRY_MS) < 0 && errno != EINTR)
+		p[2] = (struct pollfd){ .fd = peers_fd(), .events = POLLIN };
+		if (poll(p, 3, acked ? BEAT_MS : ACK_TRY_MS) < 0 && errno != EINTR)
 			die(EXIT_TRANSPORT, "poll: %s", strerror(errno));
 		link_ready(l, &p[0], true);
 		if (p[1].revents) {
@@ -1220,6 +1259,8 @@ static int call_run(struct link *l, const char *target, char **argv)
 			}
 			link_flush(l);
 		}
+		if (p[2].revents)
+			peers_check();
 	}
 }
 
@@ -1274,7 +1315,7 @@ static int call_unix(char **paths, int n, const char *target, char **argv)
 
 static int call_vchan(const char *name, char **argv)
 {
-	struct link l;
+	static struct peer peer;
 	char *paths[CALL_VCHANS], path[CALL_VCHANS][64];
 	int domid = domid_of(name), i, which;
 
@@ -1287,15 +1328,18 @@ static int call_vchan(const char *name, char **argv)
 		paths[i] = path[i];
 	}
 	claim(paths, CALL_VCHANS, ".lock", &which);
-	for (i = 0; !vchan_connect(&l, domid, 2 * CALL_VCHANS - 1 - which); i++) {
+	for (i = 0; !vchan_connect(&peer.link, domid, 2 * CALL_VCHANS - 1 - which); i++) {
 		/* The server may be on its way back from the last caller. */
 		if (i == 40)
 			die(EXIT_TRANSPORT, "the agent in %s (domain %d) does not serve",
 			    name, domid);
 		poll(NULL, 0, 50);
 	}
-	i = call_run(&l, "", argv);
-	libxenvchan_close(l.vchan);
+	peer.domid = domid;
+	if (peers_watch())
+		peers = &peer;
+	i = call_run(&peer.link, "", argv);
+	vchan_disconnect(&peer.link);
 	return i;
 }
 #endif

@@ -125,7 +125,7 @@ dom0() {
 # again DOM: create a domain that was destroyed. (The verb up would boot all of the testbed anew.)
 again() {
 	bash -c '. "$IDDR_TOP/harness/lib/common.sh"
-		for lib in packages sysroot image build nvme testbed; do
+		for lib in packages sysroot image build nvme supervise testbed; do
 			. "$IDDR_TOP/harness/lib/$lib.sh"
 		done
 		domain_create "$1"

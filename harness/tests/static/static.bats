@@ -50,7 +50,7 @@ scripts() {
 	cp -r modules "$BATS_TEST_TMPDIR/m"
 	make -C "$BATS_TEST_TMPDIR/m" KDIR="$kdir" SPARSE=1 modules >"$BATS_TEST_TMPDIR/log" 2>&1
 	# The log shows that sparse did look at every source.
-	local -a sources=(modules/{comm,front,back,msix,test/hostile}/*.c)
+	local -a sources=(modules/{comm,front,back,msix,test/hostile,test/fault}/*.c)
 	(($(grep -c "^  CHECK " "$BATS_TEST_TMPDIR/log") == ${#sources[@]}))
 	run ! grep -Ei 'warning|error' "$BATS_TEST_TMPDIR/log"
 }
@@ -73,7 +73,7 @@ scripts() {
 @test "make help lists every target, and every target exists" {
 	local t
 	run -0 make -s help
-	for t in setup doctor build experiment experiments figures report claims soak paper compare test test-full unit fuzz up down status clean; do
+	for t in setup doctor build experiment experiments figures report claims soak faults paper compare test test-full unit fuzz up down status clean; do
 		grep -q "make $t " <<<"$output"
 		make -n "$t" A=event B=spin >/dev/null
 	done

@@ -13,7 +13,7 @@ setup() {
 # lib SCRIPT: run SCRIPT in a bash that has the libraries.
 lib() {
 	bash -c '
-		for l in common packages sysroot image build nvme testbed disks doctor; do
+		for l in common packages sysroot image build nvme supervise testbed disks doctor; do
 			. "$TOP/harness/lib/$l.sh"
 		done
 		'"$1" lib "${@:2}"

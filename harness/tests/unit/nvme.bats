@@ -39,7 +39,7 @@ lib() {
 	printf '#!/bin/bash\n[[ ! -e $STUB/no-pciback ]]\n' >"$STUB/bin/modprobe"
 	chmod +x "$STUB"/bin/*
 	PATH=$STUB/bin:$PATH bash -c '
-		for l in common packages sysroot image build nvme testbed disks cells doctor; do
+		for l in common packages sysroot image build nvme supervise testbed disks cells doctor; do
 			. "$TOP/harness/lib/$l.sh"
 		done
 		testbed_is_dom0() { [[ ${TESTBED:-} == xen ]]; }
@@ -77,7 +77,7 @@ lib() {
 
 @test "an unknown backing and a size that is none are refused" {
 	BACKING=nmve run -2 "$TOP/harness/iddr" status
-	[[ $output == *"BACKING=nmve is not known; use BACKING=ram or BACKING=nvme"* ]]
+	[[ $output == *"BACKING=nmve is not known; use BACKING=ram, BACKING=nvme or BACKING=file"* ]]
 	IDDR_NVME_MIB=1g run -2 "$TOP/harness/iddr" status
 	[[ $output == *"IDDR_NVME_MIB=1g is no size in MiB"* ]]
 }

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# fault-rows.awk: rows.tsv from the cells of a fault campaign: a row a cell. Read are their outcome.tsv (named on the command
+# line) and, from beside each, the supervisor's row and the figures of iddr-truth.
+#
+#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own
+#	application_kernel   survived, silent (its domain is there and does not answer) or gone
+#	application          unaware (nothing but delay), errors, stuck (no verdict) or gone
+#	failed, unanswered   requests that the application saw fail; that never ended
+#	lost                 blocks without an acknowledged write, found while it ran or in the end
+#	reverted             of these, blocks in which an older write was carried out once more
+#	misdirected, corrupt blocks of elsewhere; torn, changed or foreign ones
+#	..._ms               from the stage before to this one; outage_ms: the longest time without an answer
+
+BEGIN {
+	FS = OFS = "\t"
+	print "fault", "arrangement", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
+		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
+		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts"
+}
+
+FNR == 1 {
+	row()
+	split("", value)
+	dir = FILENAME
+	sub(/[^\/]*$/, "", dir)
+}
+{ value[$1] = $2 }
+END { row() }
+
+# read_pairs: NAME<TAB>VALUE lines of a file.
+function read_pairs(file,    line, part) {
+	while ((getline line < file) > 0) {
+		split(line, part, "\t")
+		value[part[1]] = part[2]
+	}
+	close(file)
+}
+
+# read_incident: the supervisor's first row, by its header.
+function read_incident(file,    line, name, part, n, i) {
+	if ((getline line < file) > 0) {
+		n = split(line, name, "\t")
+		if ((getline line < file) > 0) {
+			split(line, part, "\t")
+			for (i = 1; i <= n; i++)
+				value[name[i] == "fault" ? "fault_at" : name[i]] = part[i]
+		}
+	}
+	close(file)
+}
+
+# between: milliseconds from one stage to another, - if either is unknown.
+function between(from, to) {
+	return value[from] ~ /^[0-9]+$/ && value[to] ~ /^[0-9]+$/ ? value[to] - value[from] : "-"
+}
+
+# figure: the sum of figures of iddr-truth, - if there are none.
+function figure(names,    name, n, i, sum) {
+	if (!("violations" in value))
+		return "-"
+	n = split(names, name, " ")
+	for (i = 1; i <= n; i++)
+		sum += value[name[i]]
+	return sum + 0
+}
+
+function row(    driver, application, failed) {
+	if (!("fault" in value))
+		return
+	read_pairs(dir "truth.tsv")
+	read_incident(dir "supervise.tsv")
+	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : \
+		value["cause"] == "hang" ? "hung" : "survived"
+	failed = figure("writes_failed reads_failed flushes_failed")
+	if (value["application_kernel"] != "survived")
+		application = "gone"
+	else if (!("violations" in value) || value["exit"] !~ /^[0-9]+$/ || value["unanswered"] > 0)
+		application = "stuck"
+	else
+		application = failed > 0 || value["unreadable"] > 0 ? "errors" : "unaware"
+	print value["fault"], value["arrangement"], value["repetition"], value["backing"], driver, \
+		value["application_kernel"], application, figure("requests"), failed, figure("unanswered"), figure("lost stale"), \
+		figure("reverted"), figure("misdirected"), figure("torn foreign corrupt"), between("fault_at", "detected"), \
+		between("detected", "gone"), between("gone", "created"), between("created", "up"), between("up", "device"), \
+		between("device", "completed"), between("detected", "completed"), figure("gap_ms"), \
+		"attempts" in value ? value["attempts"] : "-"
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# A driver that fails in its own path, and the supervisor that notices and has another storage domain serve the
+# disk: the load, which knows what the disk must hold, sees nothing but delay. The testbed is booted anew for it.
+
+load lib
+
+setup_file() {
+	# FUNCTION is one of its driver's that each request passes.
+	export BACKING=${BACKING:-file} FUNCTION=blkif_queue_rq TARGET=/dev/xvdb
+	[[ $BACKING != nvme ]] || FUNCTION=nvme_setup_cmd TARGET=/dev/nvme0n1
+	"$IDDR" up 3>&-
+	attach "$DISK" "$TARGET"
+	dom app fault-load start "$DISK" </dev/null
+	forget_kernel_logs
+	set -m
+	"$IDDR" supervise --hang 6 --limit 0 --backoff 0 >"$BATS_FILE_TMPDIR/rows" 2>"$BATS_FILE_TMPDIR/log" </dev/null 3>&- &
+	set +m
+	echo "$!" >"$BATS_FILE_TMPDIR/pid"
+	rows_are 0
+}
+
+teardown_file() {
+	kill -- "-$(<"$BATS_FILE_TMPDIR/pid")" || true
+	# The next file boots its own.
+	unset BACKING
+}
+
+teardown() {
+	kernel_logs_clean "$provoked"
+}
+
+# rows_are N: wait until the supervisor has written that many rows below its header.
+rows_are() {
+	local i
+	for ((i = 0; i < 900; i++)); do
+		(($(wc -l <"$BATS_FILE_TMPDIR/rows") <= $1)) || break
+		sleep 0.1
+	done
+	[[ $(wc -l <"$BATS_FILE_TMPDIR/rows") == "$(($1 + 1))" ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+}
+
+# field NAME: of the last row.
+field() {
+	awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i } END { print $n }' "$BATS_FILE_TMPDIR/rows"
+}
+
+# load_goes_on: the load gets answers.
+load_goes_on() {
+	app 'f=/sys/block/$1/stat
+	     read -r reads _ <$f
+	     for ((i = 0; i < 100; i++)); do
+		read -r now _ <$f
+		((now == reads)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+}
+
+# recovered N CAUSE: incident N was of that cause, and is over: its stages are in order.
+recovered() {
+	rows_are "$1"
+	[[ $(field incident) == "$1" && $(field cause) == "$2" && $(field outcome) == recovered && $(field attempts) == 1 ]] ||
+		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+	awk -F '\t' 'NR > 1 { for (i = 4; i <= 9; i++) if ($i !~ /^[0-9]+$/ || $i < $(i - 1) && $(i - 1) != "-") exit 1 }' "$BATS_FILE_TMPDIR/rows"
+	load_goes_on
+	# What it said as it booted.
+	storage 'dmesg -C'
+	provoked="back end of $DISK is gone"
+}
+
+# fault_module FUNCTION: load the test module for it.
+fault_module() {
+	storage 'insmod /iddr/modules/iddr_fault.ko "$@"' ${1+"at=$1"}
+}
+
+@test "the test module wants a function that there is, takes only names of its list, and counts calls" {
+	local faults
+	provoked='iddr_fault: (say where|cannot probe)'
+	run fault_module
+	[[ $status != 0 && $output == *'Invalid parameters'* ]]
+	run fault_module no_such_function
+	[[ $status != 0 ]]
+	[[ $(storage 'dmesg | tail -n 1') == *'cannot probe no_such_function'* ]]
+	fault_module "$FUNCTION"
+	faults=$(storage 'cd /sys/kernel/debug/iddr_fault; cat list; ! echo bogus >inject; cat inject
+		read -r before <calls; sleep 1; read -r after <calls; ((after > before)); rmmod iddr_fault' 2>&1)
+	[[ $faults == *'Invalid argument'*none ]]
+	for fault in panic null wild-write stack deadlock loop stuck memory; do
+		grep -q "^$fault [a-z]" <<<"$faults"
+	done
+	rows_are 0
+}
+
+@test "the storage domain is destroyed: the supervisor notices, and has another one serve the disk" {
+	dom0 'fault-strike destroy iddr-storage iddr-agent'
+	recovered 1 death
+	(($(field detected) - $(field fault) < 5000))
+}
+
+@test "the driver panics: likewise" {
+	fault_module "$FUNCTION"
+	dom0 'fault-strike panic iddr-storage iddr-agent'
+	recovered 2 death
+}
+
+@test "the driver loops for ever: the supervisor notices when its time has come, and not before" {
+	fault_module "$FUNCTION"
+	dom0 'fault-strike loop iddr-storage iddr-agent'
+	recovered 3 hang
+	(($(field detected) - $(field fault) > 4500 && $(field detected) - $(field fault) < 12000))
+}
+
+@test "the load has lost nothing, and there was no false alarm" {
+	run dom app fault-load end "$DISK" </dev/null
+	[[ $output == *$'exit\t0\n'* ]]
+	grep -qx $'violations\t0' <<<"$output"
+	grep -qx $'writes_failed\t0' <<<"$output"
+	rows_are 3
+	detach "$DISK"
+	provoked=
+}

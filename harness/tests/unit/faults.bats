@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# The tables of a fault campaign, from made-up raw data; the plan; what the verbs refuse.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# cell NAME FAULT ARRANGEMENT KERNEL: a cell's outcome.
+cell() {
+	mkdir -p "$BATS_TEST_TMPDIR/cells/$1"
+	printf 'application_kernel\t%s\nfault\t%s\narrangement\t%s\nrepetition\t1\nbacking\tfile\n' "$4" "$2" "$3" >"$BATS_TEST_TMPDIR/cells/$1/outcome.tsv"
+}
+
+# truth NAME EXIT GAP [NAME=VALUE...]: the figures of its load.
+truth() {
+	local kv file=$BATS_TEST_TMPDIR/cells/$1/truth.tsv
+	printf 'exit\t%s\nrequests\t100\ngap_ms\t%s\nviolations\t0\n' "$2" "$3" >"$file"
+	for kv in "${@:4}"; do
+		printf '%s\t%s\n' "${kv%=*}" "${kv#*=}" >>"$file"
+	done
+}
+
+# incident NAME CAUSE TIME...: the supervisor's row.
+incident() {
+	printf 'incident\tcause\tfault\tdetected\tgone\tcreated\tup\tdevice\tcompleted\tattempts\toutcome\n1\t%s\t%s\t1\trecovered\n' \
+		"$2" "$(printf '%s\n' "${@:3}" | paste -s)" >"$BATS_TEST_TMPDIR/cells/$1/supervise.tsv"
+}
+
+# rows, summary: the tables.
+rows() {
+	awk -f "$AWK_DIR/fault-rows.awk" "$BATS_TEST_TMPDIR"/cells/*/outcome.tsv
+}
+summary() {
+	rows >"$BATS_TEST_TMPDIR/rows.tsv"
+	awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-summary.awk" "$BATS_TEST_TMPDIR/rows.tsv"
+}
+
+# field NAME [ROW]: of a table on standard input.
+field() {
+	awk -F '\t' -v name="$1" -v row="${2:-1}" '
+		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; if (!(name in at)) exit 1 }
+		NR == row + 1 { print $at[name] }'
+}
+
+@test "an isolated fault that was recovered from: who died, who did not notice, each stage's time" {
+	cell a panic isolated survived
+	truth a 0 15500
+	incident a death 1000 1100 1400 2000 14000 15000 15200
+	[ "$(rows | field driver_kernel)" = died ]
+	[ "$(rows | field application)" = unaware ]
+	[ "$(rows | cut -f 15-22 | tail -n 1)" = "$(printf '%s\n' 100 300 600 12000 1000 200 14100 15500 | paste -s)" ]
+}
+
+@test "a kernel that died takes its application along; nothing is known of its data" {
+	cell a panic monolithic gone
+	: >"$BATS_TEST_TMPDIR/cells/a/truth.tsv"
+	[ "$(rows | field driver_kernel)" = - ]
+	[ "$(rows | field application)" = gone ]
+	[ "$(rows | field lost)" = - ]
+	[ "$(rows | field outage_ms)" = - ]
+}
+
+@test "errors, no verdict, and each kind of damage are told apart" {
+	cell a null monolithic survived
+	truth a 0 10 writes_failed=3
+	cell b loop isolated survived
+	truth b 3 10 unanswered=4
+	cell c wild-write isolated survived
+	truth c 1 10 lost=1 stale=2 reverted=1 misdirected=4 torn=5 foreign=6 corrupt=7
+	cell d stuck isolated survived
+	printf 'exit\tnone\n' >"$BATS_TEST_TMPDIR/cells/d/truth.tsv"
+	[ "$(rows | field application 1)" = errors ]
+	[ "$(rows | field failed 1)" = 3 ]
+	[ "$(rows | field application 2)" = stuck ]
+	[ "$(rows | field application 3)" = unaware ]
+	[ "$(rows | cut -f 11-14 | sed -n 4p)" = "$(printf '%s\n' 3 1 4 18 | paste -s)" ]
+	[ "$(rows | field application 4)" = stuck ]
+}
+
+@test "a fault that was not noticed, or not recovered from, has no times" {
+	cell a panic isolated survived
+	truth a 3 10
+	printf 'incident\tcause\n' >"$BATS_TEST_TMPDIR/cells/a/supervise.tsv"
+	cell b loop isolated survived
+	truth b 3 10
+	incident b hang 1000 1100 1400 - - - -
+	[ "$(rows | field detected_ms 1)" = - ]
+	[ "$(rows | field gone_ms 2)" = 300 ]
+	[ "$(rows | field recovery_ms 2)" = - ]
+}
+
+@test "the summary counts outcomes, adds up damage, and has medians and the longest outage" {
+	local i
+	for i in 1 2 3; do
+		cell "a$i" panic isolated survived
+		truth "a$i" 0 "$((i * 1000))" lost=1
+		incident "a$i" death 0 "$((i * 10))" 100 200 300 400 500
+	done
+	cell a2 panic isolated gone
+	cell b panic monolithic gone
+	[ "$(summary | wc -l)" -eq 3 ]
+	[ "$(summary | field cells)" = 3 ]
+	[ "$(summary | field application_kernel)" = "survived 2 gone 1" ]
+	[ "$(summary | field lost)" = 3 ]
+	[ "$(summary | field detected_ms)" = 20 ]
+	[ "$(summary | field outage_ms)" = 2000 ]
+	[ "$(summary | field outage_max_ms)" = 3000 ]
+	[ "$(summary | field application_kernel 2)" = gone ]
+	[ "$(summary | field outage_ms 2)" = - ]
+}
+
+# faults FUNCTION...: run a function of the library.
+faults() {
+	bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/faults.sh"; "$@"' faults "$@"
+}
+
+@test "a full campaign has over 100 isolated crashes; every fault has its control; each line is there once" {
+	local size
+	for size in smoke quick full; do
+		[ -z "$(faults faults_plan "$size" | sort | uniq -d)" ]
+		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" { print $1 }' | sort -u)" = \
+			"$(faults faults_plan "$size" | awk '$2 == "monolithic" { print $1 }' | sort -u)" ]
+	done
+	[ "$(faults faults_plan full | grep -c isolated)" -gt 100 ]
+	[ "$(faults faults_plan smoke | wc -l)" -eq 6 ]
+}
+
+@test "the module's faults are those that the campaign knows" {
+	[ "$(awk -F '"' '/^static const struct fault faults/ { list = 1 } /^};/ { list = 0 } list && /^\t{ "/ { print $2 }' "$TOP/modules/test/fault/iddr_fault.c" | sort)" = \
+		"$(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; printf "%s\n" $FAULTS_MODULE' | sort)" ]
+}
+
+@test "wrong arguments are refused with what would be right" {
+	local words
+	while read -ra words; do
+		run -2 "$TOP/harness/iddr" "${words[@]}"
+		[[ $output == *error:* ]]
+	done <<-'EOF'
+		faults --size huge
+		faults --bogus 1
+		faults --size
+		faults --hang 0
+		faults --run a/b
+		supervise --bogus 1
+	EOF
+	run -2 "$TOP/harness/guest/iddr-supervise" --config /nowhere
+	[[ $output == *"cannot read the configuration"* ]]
+	run -2 "$TOP/harness/guest/iddr-supervise" --config /dev/null --limit x
+	[[ $output == *"not a number"* ]]
+	run -2 "$TOP/harness/guest/iddr-supervise" --config /dev/null --hang 0
+}
