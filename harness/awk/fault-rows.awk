@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # fault-rows.awk: rows.tsv from the cells of a fault campaign: a row a cell. Read are their outcome.tsv (named on the command
-# line) and, from beside each, the supervisor's row and the figures of iddr-truth.
+# line) and, from beside each, the supervisor's row, the load's figures, and what was left afterwards.
 #
 #	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own
 #	application_kernel   survived, silent (its domain is there and does not answer) or gone
@@ -11,12 +11,15 @@
 #	reverted             of these, blocks in which an older write was carried out once more
 #	misdirected, corrupt blocks of elsewhere; torn, changed or foreign ones
 #	..._ms               from the stage before to this one; outage_ms: the longest time without an answer
+#	app_..., dom0_...    what there was after the cell, when the disk was detached: threads, memory of the kernel that it cannot
+#	                     give back (KiB), pages in quarantine, nodes in xenstore; domains: that Xen knows, dom0 too
 
 BEGIN {
 	FS = OFS = "\t"
-	print "fault", "arrangement", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
+	REST = "app_threads app_kernel_kib app_quarantined dom0_threads dom0_kernel_kib xenstore_nodes domains"
+	print "fault", "arrangement", "load", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
 		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
-		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts"
+		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1)
 }
 
 FNR == 1 {
@@ -70,6 +73,7 @@ function row(    driver, application, failed) {
 		return
 	read_pairs(dir "truth.tsv")
 	read_incident(dir "supervise.tsv")
+	read_pairs(dir "rest.tsv")
 	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : \
 		value["cause"] == "hang" ? "hung" : "survived"
 	failed = figure("writes_failed reads_failed flushes_failed")
@@ -79,10 +83,18 @@ function row(    driver, application, failed) {
 		application = "stuck"
 	else
 		application = failed > 0 || value["unreadable"] > 0 ? "errors" : "unaware"
-	print value["fault"], value["arrangement"], value["repetition"], value["backing"], driver, \
+	print value["fault"], value["arrangement"], value["load"], value["repetition"], value["backing"], driver, \
 		value["application_kernel"], application, figure("requests"), failed, figure("unanswered"), figure("lost stale"), \
 		figure("reverted"), figure("misdirected"), figure("torn foreign corrupt"), between("fault_at", "detected"), \
-		between("detected", "gone"), between("gone", "created"), between("created", "up"), between("up", "device"), \
+		between("detected", "gone"), between("gone", "created"), between("created", "up"), between(value["up"] == "-" ? "gone" : "up", "device"), \
 		between("device", "completed"), between("detected", "completed"), figure("gap_ms"), \
-		"attempts" in value ? value["attempts"] : "-"
+		"attempts" in value ? value["attempts"] : "-", words(REST, 0)
+}
+
+# words: the names of a list as columns, or what each is.
+function words(list, names,    name, n, i, text) {
+	n = split(list, name, " ")
+	for (i = 1; i <= n; i++)
+		text = text (i > 1 ? OFS : "") (names ? name[i] : name[i] in value ? value[name[i]] : "-")
+	return text
 }

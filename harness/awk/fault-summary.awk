@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# fault-summary.awk: summary.tsv from rows.tsv: a row a fault and arrangement. Of what became of something, each outcome with
+# fault-summary.awk: summary.tsv from rows.tsv: a row a fault, arrangement and load. Of what became of something, each outcome with
 # how often it came ("survived", or "survived 9 gone 1"); sums of what was lost; medians of times, and the longest outage.
 # Load with stats.awk and table.awk.
 
@@ -10,7 +10,7 @@ FNR == 1 {
 	next
 }
 {
-	key = col("fault") OFS col("arrangement") OFS col("backing")
+	key = col("fault") OFS col("arrangement") OFS col("load") OFS col("backing")
 	if (!(key in cells))
 		order[++groups] = key
 	cells[key]++
@@ -27,7 +27,7 @@ FNR == 1 {
 END {
 	if (BROKEN)
 		exit 1
-	print "fault", "arrangement", "backing", "cells", "driver_kernel", "application_kernel", "application", "requests", "failed", \
+	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "application", "requests", "failed", \
 		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "device_ms", \
 		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms"
 	for (i = 1; i <= groups; i++) {

@@ -4,15 +4,42 @@
 # faults.sh: the fault campaign: let the driver fail under load, isolated and not, and see what is left.
 #
 #	results/faults/RUN/facts.json          what it was measured on
-#	results/faults/RUN/cells/NAME/         raw data of a fault in an arrangement, once
-#	results/faults/RUN/{rows,summary}.tsv  a row a cell; a row a fault and arrangement
+#	results/faults/RUN/cells/NAME/         raw data of a fault in an arrangement under a load, once
+#	results/faults/RUN/{rows,summary}.tsv  a row a cell; a row a fault, arrangement and load
+#	results/faults/RUN/timeline.tsv        answers a second around the fault
 #
 # Arrangements. isolated: the driver is in the storage domain, the application has its disk through our pair, a
-# supervisor is at work. monolithic: the same driver and device in the application domain's own kernel.
+# supervisor is at work. standby: likewise, with another storage domain that waits. monolithic: the same driver and device
+# in the application domain's own kernel. Loads: see harness/guest/fault-load.
 
-# Those of the test module (modules/test/fault), and those of fault-strike.
-FAULTS_MODULE='panic null wild-write stack deadlock loop stuck memory'
-FAULTS_OTHER='destroy pause unbind'
+# Every fault: its name, the one of the test module (modules/test/fault) that it is, or - for one of fault-strike's, and where, for
+# each backing: "driver" is the function of its driver that each request passes, "irq" its interrupt handler, any other
+# a function's name, - where there is none. Where is the module's own: "back" says that the fault is in the back end, which the
+# control has not.
+FAULTS='
+panic        panic       driver
+null         null        driver
+wild-write   wild-write  driver
+stack        stack       driver
+deadlock     deadlock    driver
+loop         loop        driver
+stuck        stuck       driver
+memory       memory      driver
+lost-irq     skip        irq
+wild-dma     dma         dma
+back-loop    loop        iddr_back_drain
+lost-notify  skip        iddr_queue_notify
+bad-response response    iddr_back_respond
+destroy      -           -
+pause        -           -
+unbind       -           -
+io-error     -           device
+silent       -           device
+'
+# Those after which the storage domain is as good as before: nobody is to do anything about them.
+FAULTS_PASSING='lost-notify io-error wild-dma'
+# How long after them to wait for what comes of them, in seconds.
+FAULTS_SETTLE=20
 # The run that is being measured, empty when it is whole.
 FAULTS_DIR=
 # The domains are not those of the testbed.
@@ -20,44 +47,73 @@ FAULTS_SPOILT=
 # What the application domain calls the disk of the present cell.
 FAULTS_DISK=
 
-# faults_plan SIZE: print FAULT ARRANGEMENT REPETITION a line.
+# faults_list: print the names of the faults that there are with the present backing.
+faults_list() {
+	awk -v backing="$BACKING" 'NF && ($3 != "dma" || backing == "nvme") && ($3 != "device" || backing == "file") { print $1 }' <<<"$FAULTS"
+}
+
+# faults_field FAULT N: print a column of the list.
+faults_field() {
+	awk -v name="$1" -v n="$2" '$1 == name { print $n }' <<<"$FAULTS"
+}
+
+# faults_plan SIZE: print FAULT ARRANGEMENT LOAD REPETITION a line. One arrangement after the other: between them domains are booted.
 faults_plan() {
-	local list="$FAULTS_MODULE $FAULTS_OTHER" reps=1 rep fault
+	local list sudden=panic sql=panic reps=1 takeovers=1 controls=1
+	list=$(faults_list)
 	case $1 in
-	smoke) list='panic destroy loop' ;;
-	quick) ;;
-	full) reps=10 ;;
+	smoke) list=$'panic\ndestroy\nloop' ;;
+	quick) sudden='panic destroy loop stuck' sql='panic destroy loop' ;;
+	full) sudden='panic destroy loop stuck' sql='panic destroy loop' reps=7 takeovers=5 controls=3 ;;
 	*) usage_error "there is no size '$1'; use smoke, quick or full" ;;
 	esac
-	for ((rep = 1; rep <= reps; rep++)); do
-		for fault in $list; do
-			printf '%s isolated %s\n' "$fault" "$rep"
-		done
+	# shellcheck disable=SC2086 # lists of words
+	{
+		faults_cells isolated truth "$reps" $list
+		faults_cells isolated sqlite "$controls" $sql
+		faults_cells standby truth "$takeovers" $sudden
+		faults_cells standby sqlite "$controls" panic
 		# What becomes of a kernel by itself varies little, and each time it is booted anew.
-		((rep <= 3)) || continue
-		for fault in $list; do
-			printf '%s monolithic %s\n' "$fault" "$rep"
+		faults_cells monolithic truth "$controls" $(awk 'NF && $3 !~ /^iddr_/ { print $1 }' <<<"$FAULTS" | grep -xF "$list")
+	}
+}
+
+# faults_cells ARRANGEMENT LOAD REPETITIONS FAULT...: lines of the plan.
+faults_cells() {
+	local rep fault
+	for ((rep = 1; rep <= $3; rep++)); do
+		for fault in "${@:4}"; do
+			printf '%s %s %s %s\n' "$fault" "$1" "$2" "$rep"
 		done
 	done
 }
 
-# faults_at: the function of the driver of the present backing that each request passes.
+# faults_at FAULT: the function in which it is, with the present backing.
 faults_at() {
-	case $BACKING in
-	file) printf 'blkif_queue_rq\n' ;;
-	nvme) printf 'nvme_setup_cmd\n' ;;
+	local at
+	at=$(faults_field "$1" 3)
+	case $BACKING:$at in
+	file:driver) at=blkif_queue_rq ;;
+	file:irq) at=blkif_interrupt ;;
+	nvme:driver) at=nvme_setup_cmd ;;
+	nvme:irq) at=nvme_irq ;;
+	*:dma) at=dma_map_page_attrs ;;
 	esac
+	printf '%s\n' "$at"
 }
 
 # faults_arm DOM FAULT: load the test module, if the fault is one of its.
 faults_arm() {
-	[[ " $FAULTS_MODULE " == *" $2 "* ]] || return 0
-	in_dom "$1" insmod /iddr/modules/iddr_fault.ko at="$(faults_at)" </dev/null
+	[[ $(faults_field "$2" 2) != - ]] || return 0
+	in_dom "$1" insmod /iddr/modules/iddr_fault.ko at="$(faults_at "$2")" </dev/null
 }
 
 # faults_strike FAULT DOM: let it happen.
 faults_strike() {
-	limited 60 in_dom dom0 "$(dom0_program fault-strike)" "$1" "$(domain_name "$2")" "$(dom0_program iddr-agent)" </dev/null
+	local name
+	name=$(faults_field "$1" 2)
+	[[ $name != - ]] || name=$1
+	limited 60 in_dom dom0 "$(dom0_program fault-strike)" "$name" "$(domain_name "$2")" "$(dom0_program iddr-agent)" "${FILE_DISK##*/}" </dev/null
 }
 
 # faults_domain DOM: what became of a domain: gone, silent or survived.
@@ -76,6 +132,9 @@ faults_app_alone() {
 	local cfg=/boot/iddr/app.cfg extra
 	FAULTS_SPOILT=1
 	domain_destroy app
+	# Neither of them must have the device too.
+	domain_destroy storage
+	domain_destroy standby
 	if [[ $BACKING == file ]]; then
 		domain_create app 8>&-
 		domain_wait app 8>&-
@@ -83,10 +142,9 @@ faults_app_alone() {
 		in_dom dom0 xl block-attach "$(domain_name app)" "$(file_disk "$FAULTS_DISK")" </dev/null >&2 ||
 			testbed_lost "when $FAULTS_DISK was to be attached to the application domain itself"
 	else
-		domain_destroy storage
 		[[ $(testbed_kind) == qemu ]] || cfg=$IDDR_RUN/boot/app.cfg
 		extra=$(testbed_config app | sed -n 's/^extra = "\(.*\)"$/\1/p')
-		in_dom dom0 xl create -q "$cfg" "pci=['$(nvme_address)']" "extra='$extra $NVME_GUEST_ARGS'" </dev/null >&2 ||
+		in_dom dom0 xl create -q "$cfg" "pci=['$(nvme_address storage)']" "extra='$extra $NVME_GUEST_ARGS'" </dev/null >&2 ||
 			testbed_lost "when the application domain was to have the controller"
 		domain_wait app 8>&-
 		in_dom app sh -c 'modprobe xen-pcifront && insmod /iddr/modules/iddr_msix.ko && modprobe nvme poll_queues=1' </dev/null
@@ -99,14 +157,17 @@ faults_app_alone() {
 
 # faults_both: the two domains, and a disk from one to the other; sets FAULTS_DISK.
 faults_both() {
+	local dom
 	if [[ -n $FAULTS_SPOILT ]]; then
-		domain_destroy app
-		if ! in_dom dom0 xl domid "$(domain_name storage)" </dev/null >/dev/null 2>&1; then
-			domain_create storage 8>&-
-			domain_wait storage 8>&-
-		fi
-		domain_create app 8>&-
-		domain_wait app 8>&-
+		for dom in $(testbed_domains); do
+			domain_destroy "$dom"
+		done
+		for dom in $(testbed_domains); do
+			domain_create "$dom" 8>&-
+		done
+		for dom in $(testbed_domains); do
+			domain_wait "$dom" 8>&-
+		done
 		FAULTS_SPOILT=
 	fi
 	# All of it, if a cell could not be recovered from.
@@ -120,61 +181,88 @@ faults_rows() {
 	(($(wc -l <"$1") > 1))
 }
 
-# faults_isolated FAULT: a cell in the present directory.
+# faults_standby_is_back: true if there is a standby again, which has its device.
+faults_standby_is_back() {
+	# shellcheck disable=SC2016 # dom0's shell expands these
+	in_dom dom0 sh -c 'id=$(xl domid "$1") && xenstore-exists "/local/domain/$id/data/iddr/pulse"' back "$(domain_name standby)" </dev/null >/dev/null 2>&1
+}
+
+# faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
 faults_isolated() {
 	local boot pid
 	faults_both
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
-	limited 90 in_dom app fault-load start "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
+	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm storage "$1"
 	set -m
-	supervise --hang "$FAULTS_HANG" --limit 3 >supervise.tsv 2>supervise.log 8>&- &
+	STANDBY=${3:-0} supervise --hang "$FAULTS_HANG" --limit 3 >supervise.tsv 2>supervise.log 8>&- &
 	pid=$!
 	set +m
 	MEASURE_PIDS+=("$pid")
 	wait_for 30 "the supervisor" supervise.log test -s supervise.tsv
 	faults_strike "$1" storage
-	# Else the row says what was not reached.
-	(wait_for $((FAULTS_HANG + 200)) "the recovery" supervise.log faults_rows supervise.tsv) || true
-	sleep 3
+	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
+		sleep "$FAULTS_SETTLE"
+	else
+		# Else the row says what was not reached.
+		(wait_for $((FAULTS_HANG + 200)) "the recovery" supervise.log faults_rows supervise.tsv) || true
+		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_is_back) || FAULTS_SPOILT=1
+		sleep 3
+	fi
 	kill -- "-$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	unset 'MEASURE_PIDS[-1]'
 	printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
 	[[ $(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
 		printf 'application_kernel\tgone\n' >outcome.tsv
-	limited 240 in_dom app fault-load end "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
+	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 	in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
-	in_dom app dmesg </dev/null >app.log 2>&1 || true
+	in_dom app dmesg -c </dev/null >app.log 2>&1 || true
+	in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
 	disk_detach app "$FAULTS_DISK" 8>&- || testbed_lost "when $FAULTS_DISK was to be detached"
+	# After which nothing should be left.
+	{
+		in_dom app fault-rest app </dev/null
+		in_dom dom0 "$(dom0_program fault-rest)" dom0 </dev/null
+	} >rest.tsv || true
 }
 
-# faults_monolithic FAULT: a cell in the present directory.
+# faults_standby FAULT LOAD: likewise.
+faults_standby() {
+	faults_isolated "$@" 1
+}
+
+# faults_monolithic FAULT LOAD: a cell in the present directory.
 faults_monolithic() {
 	local kernel
 	faults_app_alone
-	limited 90 in_dom app fault-load start "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
+	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm app "$1"
 	faults_strike "$1" app
-	sleep "$FAULTS_HANG"
+	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
+		sleep "$FAULTS_SETTLE"
+	else
+		sleep "$FAULTS_HANG"
+	fi
 	kernel=$(faults_domain app)
 	printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
 	: >truth.tsv
 	if [[ $kernel == survived ]]; then
-		# What waits for the driver does not end.
-		limited 20 in_dom app fault-load end "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
+		# What waits for the driver does not end; NVMe's gives a device 30 seconds.
+		limited 45 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
+		in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 		in_dom app dmesg </dev/null >app.log 2>&1 || true
 	fi
 }
 
-# faults_cell FAULT ARRANGEMENT REPETITION: measure one and keep it.
+# faults_cell FAULT ARRANGEMENT LOAD REPETITION: measure one and keep it.
 faults_cell() {
-	local cell=$FAULTS_DIR/cells/$1-$2-$3
+	local cell=$FAULTS_DIR/cells/$1-$2-$3-$4
 	rm -rf -- "$cell.partial"
 	mkdir -p -- "$cell.partial"
 	cd -- "$cell.partial" || die "cannot enter $cell.partial"
-	"faults_$2" "$1"
-	printf 'fault\t%s\narrangement\t%s\nrepetition\t%s\nbacking\t%s\n' "$1" "$2" "$3" "$BACKING" >>outcome.tsv
+	"faults_$2" "$1" "$3"
+	printf 'fault\t%s\narrangement\t%s\nload\t%s\nrepetition\t%s\nbacking\t%s\n' "$1" "$2" "$3" "$4" "$BACKING" >>outcome.tsv
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 	mv -T -- "$cell.partial" "$cell"
 }
@@ -188,6 +276,20 @@ faults_derive() {
 	mv -- "$1/rows.tsv.tmp" "$1/rows.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-summary.awk" "$1/rows.tsv" >"$1/summary.tsv.tmp"
 	mv -- "$1/summary.tsv.tmp" "$1/summary.tsv"
+	mapfile -t cells < <(find "$1/cells" -path '*.partial' -prune -o -name timeline.tsv -size +0 -print | sort)
+	awk -f "$AWK/fault-timeline.awk" "${cells[@]:-/dev/null}" >"$1/timeline.tsv.tmp"
+	mv -- "$1/timeline.tsv.tmp" "$1/timeline.tsv"
+}
+
+# faults_figure DIR: draw the timeline of those faults that a standby took over from.
+faults_figure() {
+	local out=${PLOTS_OUT:-$IDDR_TOP/plots/out}/faults shown
+	shown=$(awk -F '\t' '$2 == "standby" && $3 == "truth" && !seen[$1]++ { printf "%s%s", sep, $1; sep = " " }' "$1/timeline.tsv")
+	[[ -n $shown ]] || return 0
+	need gnuplot gnuplot-nox
+	mkdir -p -- "$out"
+	figure_draw faults "$out" "TABLE = '$1/timeline.tsv'; FAULTS = '$shown'; TESTBED = '$(figure_title "$(jq -r .label "$1/facts.json")")'"
+	note "figure: $out/faults.svg"
 }
 
 # faults_cleanup: the testbed goes if its domains are not what it should have.
@@ -204,7 +306,7 @@ faults_unfinished() {
 
 # help: faults [--size smoke|quick|full] [--run RUN] [--hang SECONDS] -- crash the driver under load, isolated and in the application's own kernel, and tabulate what is left
 cmd_faults() {
-	local size=smoke run='' work total n=0 started fault arrangement rep
+	local size=smoke run='' work total n=0 began spent=0 measured=0 left fault arrangement load rep
 	FAULTS_HANG=10
 	while (($#)); do
 		(($# > 1)) || usage_error "faults: $1 wants a value"
@@ -222,11 +324,12 @@ cmd_faults() {
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
+	# A standby is there in every cell; who supervises uses it or not.
+	export BACKING=${BACKING:-file} STANDBY=1
+	[[ $BACKING != ram ]] || usage_error "faults: a RAM disk dies with its domain, and is another one afterwards; use BACKING=file or BACKING=nvme"
 	faults_plan "$size" >"$work/plan"
 	total=$(wc -l <"$work/plan")
 	results_writable "$RESULTS"
-	export BACKING=${BACKING:-file}
-	[[ $BACKING != ram ]] || usage_error "faults: a RAM disk dies with its domain, and is another one afterwards; use BACKING=file or BACKING=nvme"
 	measure_lock
 	measure_up
 	defer measure_cleanup
@@ -243,20 +346,22 @@ cmd_faults() {
 	cp -- "$work/facts.json" "$FAULTS_DIR/"
 	note "faults, size $size, run $run: $total cells"
 	defer faults_unfinished
-	started=$(now_ms)
-	while read -r fault arrangement rep <&7; do
+	while read -r fault arrangement load rep <&7; do
 		n=$((n + 1))
-		if [[ -d $FAULTS_DIR/cells/$fault-$arrangement-$rep ]]; then
+		if [[ -d $FAULTS_DIR/cells/$fault-$arrangement-$load-$rep ]]; then
 			continue
 		fi
-		started=$(now_ms)
-		faults_cell "$fault" "$arrangement" "$rep" 7<&-
+		began=$(now_ms)
+		faults_cell "$fault" "$arrangement" "$load" "$rep" 7<&-
 		faults_derive "$FAULTS_DIR"
-		printf '[%*d/%d] %s %s: %s  (%d s)\n' "${#total}" "$n" "$total" "$fault" "$arrangement" \
-			"$(awk -v cell="$fault $arrangement $rep" -f "$AWK/table.awk" -f "$AWK/fault-line.awk" "$FAULTS_DIR/rows.tsv")" \
-			"$((($(now_ms) - started) / 1000))" >&2
+		measured=$((measured + 1)) spent=$((spent + $(now_ms) - began))
+		left=$((spent / measured * (total - n) / 60000))
+		printf '[%*d/%d] %s %s %s: %s  ~%d min left\n' "${#total}" "$n" "$total" "$fault" "$arrangement" "$load" \
+			"$(awk -v cell="$fault $arrangement $load $rep" -f "$AWK/table.awk" -f "$AWK/fault-line.awk" "$FAULTS_DIR/rows.tsv")" \
+			"$left" >&2
 	done 7<"$work/plan"
 	faults_derive "$FAULTS_DIR"
-	note "tables: $FAULTS_DIR/{summary,rows}.tsv"
+	note "tables: $FAULTS_DIR/{summary,rows,timeline}.tsv"
+	faults_figure "$FAULTS_DIR"
 	FAULTS_DIR=
 }

@@ -8,7 +8,7 @@
 # and guest scripts are not in it, they are appended at boot (testbed.sh).
 
 # Debian packages installed in the image (beside the essential ones).
-IMAGE_PACKAGES=(e2fsprogs kmod mount procps xenstore-utils libxenmisc4.17 libyajl2
+IMAGE_PACKAGES=(dmsetup e2fsprogs kmod mount procps sqlite3 xenstore-utils libxenmisc4.17 libyajl2
 	libnuma1 libaio1 libelf1 libdw1 libunwind8 libslang2 libcap2)
 
 # Packages unpacked into it without their dependencies: of these the testbed

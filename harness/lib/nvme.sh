@@ -11,16 +11,20 @@
 
 # Where QEMU has it: away from where it puts devices by itself.
 NVME_QEMU_PCI=0000:00:10.0
+# The standby's: another controller of the same subsystem, with the same namespace.
+NVME_QEMU_PCI_STANDBY=0000:00:11.0
 # shellcheck disable=SC2034 # others use it
-# A PV domain's pages are not contiguous to the device: what must be is bounced.
-NVME_GUEST_ARGS='iommu=soft swiotlb=4096'
+# A PV domain's pages are not contiguous to the device: what must be is bounced. A namespace that another controller has too is
+# no reason for a multipath device.
+NVME_GUEST_ARGS='iommu=soft swiotlb=4096 nvme_core.multipath=N'
 
-# backing_check: is BACKING a backing, and IDDR_NVME_MIB a size?
+# backing_check: is BACKING a backing, can it have what STANDBY asks for, and is IDDR_NVME_MIB a size?
 backing_check() {
 	case ${BACKING:-ram} in
 	ram | nvme | file) ;;
 	*) usage_error "BACKING=$BACKING is not known; use BACKING=ram, BACKING=nvme or BACKING=file" ;;
 	esac
+	standby_wanted || true
 	[[ ${IDDR_NVME_MIB:-64} =~ ^[1-9][0-9]{0,6}$ ]] ||
 		usage_error "IDDR_NVME_MIB=$IDDR_NVME_MIB is no size in MiB; use a number of up to seven digits"
 }
@@ -49,17 +53,28 @@ nvme_wanted() {
 	[[ ${BACKING:-ram} == nvme ]]
 }
 
-# nvme_address: the controller's PCI address.
+# nvme_address DOM: the PCI address of the controller that the domain storage or standby has.
 nvme_address() {
+	local name=NVME_PCI
+	[[ $1 == storage ]] || name=NVME_PCI_STANDBY
 	if [[ $(testbed_kind) == qemu ]]; then
-		printf '%s\n' "$NVME_QEMU_PCI"
-	elif [[ -z ${NVME_PCI:-} ]]; then
+		name=NVME_QEMU_${name#NVME_}
+		printf '%s\n' "${!name}"
+	elif [[ -z ${!name:-} && $1 == standby ]]; then
+		usage_error "STANDBY=1 with BACKING=nvme on a Xen host needs a second controller with the same namespace (one of the same NVMe subsystem), and its PCI address, as in NVME_PCI_STANDBY=0000:05:00.0"
+	elif [[ -z ${!name:-} ]]; then
 		usage_error "BACKING=nvme on a Xen host needs the controller's PCI address, as in NVME_PCI=0000:04:00.0 ('lspci -D' lists them); what is on that disk will be overwritten"
-	elif [[ $NVME_PCI =~ ^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$ ]]; then
-		printf '%s\n' "$NVME_PCI"
+	elif [[ ${!name} =~ ^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$ ]]; then
+		printf '%s\n' "${!name}"
 	else
-		usage_error "NVME_PCI=$NVME_PCI is no PCI address; it looks like 0000:04:00.0"
+		usage_error "$name=${!name} is no PCI address; it looks like 0000:04:00.0"
 	fi
+}
+
+# nvme_addresses: print the addresses of all the controllers that the testbed has.
+nvme_addresses() {
+	nvme_address storage
+	! standby_wanted || nvme_address standby
 }
 
 # nvme_image: in QEMU, make the disk if there is none of this size. Its identity is made with it.
@@ -72,11 +87,20 @@ nvme_image() {
 	tr -d "-" </proc/sys/kernel/random/uuid | cut -c 1-20 >"$IDDR_RUN/nvme.serial"
 }
 
-# nvme_qemu_arguments: print QEMU's arguments for the controller and the IOMMU, one a line.
+# nvme_qemu_arguments: print QEMU's arguments for the controller, or the two, and the IOMMU, one a line.
 nvme_qemu_arguments() {
-	printf '%s\n' -device intel-iommu,intremap=on \
-		-drive "file=$IDDR_RUN/nvme.img,if=none,id=nvme,format=raw" \
-		-device "nvme,drive=nvme,serial=$(<"$IDDR_RUN/nvme.serial"),addr=${NVME_QEMU_PCI##*:}"
+	local controller drive
+	controller="nvme,serial=$(<"$IDDR_RUN/nvme.serial")"
+	drive="file=$IDDR_RUN/nvme.img,if=none,id=disk,format=raw"
+	printf '%s\n' -device intel-iommu,intremap=on
+	if standby_wanted; then
+		printf '%s\n' -drive "$drive" -device nvme-subsys,id=subsystem \
+			-device "$controller,id=nvme0,subsys=subsystem,addr=${NVME_QEMU_PCI##*:}" \
+			-device "$controller,id=nvme1,subsys=subsystem,addr=${NVME_QEMU_PCI_STANDBY##*:}" \
+			-device nvme-ns,drive=disk,bus=nvme0,nsid=1,shared=on
+	else
+		printf '%s\n' -drive "$drive" -device "$controller,drive=disk,addr=${NVME_QEMU_PCI##*:}"
+	fi
 }
 
 # What dom0 runs to say why the controller $1 cannot be passed through; it says nothing if it can be. $2: where sysfs is.
@@ -126,41 +150,52 @@ nvme_controllers() {
 	printf '%s\n' "${found[*]:-none}"
 }
 
-# nvme_assign: take the controller from dom0, so that a domain can have it.
+# nvme_assign: take the controllers from dom0, so that domains can have them.
 nvme_assign() {
-	local address why
-	address=$(nvme_address)
+	local addresses address
+	addresses=$(nvme_addresses)
+	for address in $addresses; do
+		nvme_take "$address"
+	done
+}
+
+# nvme_take ADDRESS: take a controller from dom0.
+nvme_take() {
+	local address=$1 why
 	why=$(nvme_trouble "$address") || die "dom0 cannot say whether $address can be passed through; is xl there, and are we root?"
 	[[ -z $why ]] || die "no NVMe controller for the storage domain: $why"
 	testbed_call dom0 modprobe xen-pciback </dev/null >&2
 	# It may have been made assignable before.
 	[[ $(testbed_call dom0 xl pci-assignable-list </dev/null) != *"$address"* ]] || return 0
-	[[ $(testbed_kind) == qemu ]] || printf '%s\n' "$address" >"$IDDR_RUN/nvme.assigned"
+	[[ $(testbed_kind) == qemu ]] || printf '%s\n' "$address" >>"$IDDR_RUN/nvme.assigned"
 	testbed_call dom0 xl pci-assignable-add "$address" </dev/null >&2 ||
 		die "xl cannot make the PCI device $address assignable; the log is $(domain_log dom0)"
 }
 
-# nvme_return: give dom0 its controller back.
+# nvme_return: give dom0 its controllers back.
 nvme_return() {
+	local address
 	[[ -s $IDDR_RUN/nvme.assigned ]] || return 0
-	testbed_call dom0 xl pci-assignable-remove -r "$(<"$IDDR_RUN/nvme.assigned")" </dev/null >&2 ||
-		warn "xl cannot give the controller $(<"$IDDR_RUN/nvme.assigned") back to dom0's driver"
+	while read -r address <&9; do
+		testbed_call dom0 xl pci-assignable-remove -r "$address" </dev/null >&2 ||
+			warn "xl cannot give the controller $address back to dom0's driver"
+	done 9<"$IDDR_RUN/nvme.assigned"
 	rm -f -- "$IDDR_RUN/nvme.assigned"
 }
 
-# nvme_wait: wait until the storage domain has the controller's disk.
+# nvme_wait DOM: wait until the domain storage or standby has the controller's disk.
 nvme_wait() {
 	local device
 	device=$(backing_device nvme)
 	# shellcheck disable=SC2016 # the domain's shell expands these
-	testbed_call storage bash -c '
+	testbed_call "$1" bash -c '
 		for ((i = 0; i < 600; i++)); do
 			[[ ! -b $1 ]] || exit 0
 			sleep 0.1
 		done
 		dmesg | grep -E "pcifront|nvme|iddr_msix" | tail -n 8
 		exit 1' wait "$device" </dev/null >&2 ||
-		die "waited 60 s for $device in the storage domain in vain; the log is $(domain_log storage)"
+		die "waited 60 s for $device in the domain $1 in vain; the log is $(domain_log "$1")"
 }
 
 # nvme_facts: print what results may depend on, for testbed_facts.

@@ -6,9 +6,24 @@
 # BACKING=file: the storage domain has, as /dev/xvdb, a disk that is a file of dom0's, served to it by Xen's own pair. The
 # file is the same for each storage domain there is, and its data stay.
 
-# The disk in dom0: a loop device's, whose name is not known when the domain's configuration is written.
-FILE_DISK=/run/iddr-disk
+# The disk in dom0, of the device mapper's on a loop device: its name is known when the domain's configuration is written,
+# and it can be made to fail.
+FILE_DISK=/dev/mapper/iddr-disk
+FILE_IMAGE=/run/iddr-disk.img
 FILE_MIB=64
+# What a standby's memory adds to the testbed's.
+STANDBY_MIB=512
+
+# standby_wanted: true if the testbed is to have a second storage domain, which waits for the first one's end.
+standby_wanted() {
+	case ${STANDBY:-0} in
+	0) return 1 ;;
+	1) ;;
+	*) usage_error "STANDBY=$STANDBY is not known; use STANDBY=1 or STANDBY=0" ;;
+	esac
+	[[ ${BACKING:-ram} != ram ]] ||
+		usage_error "a standby cannot have the RAM disk of another domain; use BACKING=file or BACKING=nvme with STANDBY=1"
+}
 
 # file_wanted: true if the storage domain is to have it.
 file_wanted() {
@@ -35,26 +50,35 @@ file_disk() {
 file_make() {
 	# shellcheck disable=SC2016 # dom0's shell expands these
 	testbed_call dom0 bash -euc '
-		modprobe -a loop xen-blkback
+		modprobe -a loop dm-mod xen-blkback
 		[[ ! -b $1 ]] || exit 0
-		truncate -s "$2"M "$1.img"
-		ln -sfn "$(losetup -f --show "$1.img")" "$1"' file "$FILE_DISK" "$FILE_MIB" </dev/null >&2 ||
-		die "dom0 cannot make the disk $FILE_DISK; has it the module loop, and room in /run?"
+		truncate -s "$3"M "$2"
+		loop=$(losetup -f --show "$2")
+		# There may be no udev that would say it is done.
+		dmsetup create --noudevrules --noudevsync "${1##*/}" --table "0 $(($3 * 2048)) linear $loop 0" ||
+			{ losetup -d "$loop"; exit 1; }' file "$FILE_DISK" "$FILE_IMAGE" "$FILE_MIB" </dev/null >&2 ||
+		die "dom0 cannot make the disk $FILE_DISK; has it dmsetup, the module loop, and room in /run?"
 }
 
 # file_remove: on a Xen host, give the device and the room back.
 file_remove() {
 	# shellcheck disable=SC2016 # dom0's shell expands these
 	testbed_call dom0 bash -c '
-		[[ ! -b $1 ]] || losetup -d "$(readlink "$1")"
-		rm -f -- "$1" "$1.img"' file "$FILE_DISK" </dev/null >&2
+		[[ ! -b $1 ]] || dmsetup remove --noudevrules --noudevsync "${1##*/}"
+		losetup -n -O NAME -j "$2" | while read -r loop; do
+			losetup -d "$loop"
+		done
+		rm -f -- "$2"' file "$FILE_DISK" "$FILE_IMAGE" </dev/null >&2
 }
 
 # supervise OPTION...: the supervisor, in dom0, until it gives up or is ended.
 supervise() {
-	local config=/boot/iddr/storage.cfg
-	[[ $(testbed_kind) == qemu ]] || config=$IDDR_RUN/boot/storage.cfg
-	testbed_exec dom0 "$(dom0_program iddr-supervise)" --config "$config" --agent "$(dom0_program iddr-agent)" "$@" </dev/null
+	local boot=/boot/iddr
+	local -a standby=()
+	[[ $(testbed_kind) == qemu ]] || boot=$IDDR_RUN/boot
+	! standby_wanted || standby=(--standby "$(domain_name standby)" --standby-config "$boot/standby.cfg")
+	testbed_exec dom0 "$(dom0_program iddr-supervise)" --config "$boot/storage.cfg" "${standby[@]}" \
+		--agent "$(dom0_program iddr-agent)" "$@" </dev/null
 }
 
 # help: supervise [--hang SECONDS] [--limit N] [--window SECONDS] [--backoff SECONDS] -- keep the storage domain in service: restart it when it dies or hangs, attach its disks again; a row an incident

@@ -83,12 +83,12 @@ trial_guest() {
 	((rc == 67))
 }
 
-# domain_name DOM: the xl name of dom0, storage or app.
+# domain_name DOM: the xl name of a domain.
 domain_name() {
 	case $1 in
 	dom0) printf 'Domain-0\n' ;;
-	storage | app) printf 'iddr-%s\n' "$1" ;;
-	*) usage_error "there is no domain '$1'; use dom0, storage or app" ;;
+	storage | standby | app) printf 'iddr-%s\n' "$1" ;;
+	*) usage_error "there is no domain '$1'; use dom0, storage, app or, with STANDBY=1, standby" ;;
 	esac
 }
 
@@ -126,6 +126,12 @@ qemu_kill() {
 		rm -rf -- "$(<"$IDDR_RUN/sockets")"
 	fi
 	rm -f -- "$IDDR_RUN"/{qemu.pid,sockets,key}
+}
+
+# testbed_domains: print the domains that the testbed has beside dom0.
+testbed_domains() {
+	printf '%s\n' storage app
+	! standby_wanted || printf 'standby\n'
 }
 
 # testbed_is_up: true if the testbed runs and its domains answer.
@@ -222,7 +228,8 @@ testbed_clock_args() {
 
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
-	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv}
+	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1
+	[[ $1 != standby ]] || file=storage
 	if [[ $(testbed_kind) == qemu ]]; then
 		boot=/boot/iddr
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both} $(testbed_clock_args)"
@@ -231,18 +238,18 @@ testbed_config() {
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both}"
 	fi
 	extra+=" ${IDDR_GUEST_ARGS:-}"
-	if [[ $1 == storage ]] && nvme_wanted; then
+	if [[ $file == storage ]] && nvme_wanted; then
 		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
-		pci="s|@PCI@|pci = [ \"$(nvme_address)\" ]|"
+		pci="s|@PCI@|pci = [ \"$(nvme_address "$1")\" ]|"
 	fi
-	if [[ $1 == storage ]] && file_wanted; then
+	if [[ $file == storage ]] && file_wanted; then
 		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
 	fi
-	[[ $1 != storage || ${BACKING:-ram} == ram ]] || extra+=" iddr.device=$(backing_device "$BACKING")"
-	sed -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
+	[[ $file != storage || ${BACKING:-ram} == ram ]] || extra+=" iddr.device=$(backing_device "$BACKING")"
+	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
 		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" -e "$disk" \
-		"$IDDR_CONFIGS/domains/$1.cfg"
+		"$IDDR_CONFIGS/domains/$file.cfg"
 }
 
 # testbed_cpio OUT: archive our modules, guest scripts and tools for the domains.
@@ -274,8 +281,9 @@ testbed_cpio() {
 
 # qemu_arguments: print QEMU's arguments, one a line.
 qemu_arguments() {
-	local accel sockets=$1 i
+	local accel sockets=$1 i memory=$QEMU_MEMORY
 	accel=$(testbed_accel)
+	! standby_wanted || memory=$((memory + STANDBY_MIB))
 	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
 	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
 	local cpu=host
@@ -296,7 +304,7 @@ qemu_arguments() {
 		accel+=,kernel-irqchip=split
 	fi
 	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
-		-smp "${QEMU_CPUS:-2}" -m "$QEMU_MEMORY" -nodefaults -display none -no-reboot \
+		-smp "${QEMU_CPUS:-2}" -m "$memory" -nodefaults -display none -no-reboot \
 		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \
 		-kernel "$XEN_IMAGE" -append "$xen" \
 		-initrd "$VMLINUX $linux,$IDDR_RUN/boot/dom0.cpio" \
@@ -314,14 +322,16 @@ qemu_arguments() {
 
 # testbed_key: a key of everything that the running testbed was made from.
 testbed_key() {
+	local dom
 	{
 		testbed_kind
 		if [[ $(testbed_kind) == qemu ]]; then
 			printf '%s\n' "$IMAGE_KEY"
 			qemu_arguments SOCKETS
 		fi
-		testbed_config app
-		testbed_config storage
+		for dom in $(testbed_domains); do
+			testbed_config "$dom"
+		done
 		sha256sum <"$1"
 	} | text_key
 }
@@ -396,8 +406,8 @@ domain_wait() {
 	until testbed_answers "$1"; do
 		testbed_waiting "$1" "$end" "$(domain_log "$1")"
 	done
-	if [[ $1 == storage ]] && nvme_wanted; then
-		nvme_wait
+	if [[ $1 != app ]] && nvme_wanted; then
+		nvme_wait "$1"
 	fi
 }
 
@@ -427,7 +437,7 @@ testbed_boot_files() {
 	cat -- "$IMAGE/base.cpio" "$IDDR_RUN/next/iddr.cpio" >"$boot/dom0.cpio"
 	cat -- "$IMAGE/base.cpio" "$IMAGE/root.cpio" "$IDDR_RUN/next/iddr.cpio" >"$boot/domain.cpio"
 	ln -f -- "$VMLINUX" "$boot/vmlinux" 2>/dev/null || cp -- "$VMLINUX" "$boot/vmlinux"
-	for dom in app storage; do
+	for dom in $(testbed_domains); do
 		testbed_config "$dom" >"$boot/$dom.cfg"
 	done
 }
@@ -439,7 +449,7 @@ testbed_up() {
 
 # testbed_up_locked: testbed_up's work.
 testbed_up_locked() {
-	local start
+	local start dom
 	mkdir -p -- "$IDDR_RUN"
 	sysroot_make
 	build_tools
@@ -477,10 +487,12 @@ testbed_up_locked() {
 	fi
 	! file_wanted || file_make
 	! nvme_wanted || nvme_assign
-	domain_create storage
-	domain_create app
-	domain_wait storage
-	domain_wait app
+	for dom in $(testbed_domains); do
+		domain_create "$dom"
+	done
+	for dom in $(testbed_domains); do
+		domain_wait "$dom"
+	done
 	printf '%s\n' "$TESTBED_KEY" >"$IDDR_RUN/key"
 	# shellcheck disable=SC2034
 	TESTBED_STARTING=
@@ -498,7 +510,7 @@ testbed_down_locked() {
 	if [[ $(testbed_kind) == qemu ]]; then
 		qemu_kill
 	elif testbed_is_dom0; then
-		for dom in app storage; do
+		for dom in app storage standby; do
 			domain_destroy "$dom"
 		done
 		file_remove

@@ -597,7 +597,9 @@ static struct peer *peer_get(const char *name, int index, char *why, size_t size
 	peers_check();
 	for (p = peers; p && strcmp(p->name, name); p = p->next)
 		;
-	if (p && p->link.vchan && !libxenvchan_is_open(p->link.vchan))
+	/* The domain may have ended, or have another name now. */
+	if (p && p->link.vchan &&
+	    (!libxenvchan_is_open(p->link.vchan) || domid_of(name) != p->domid))
 		vchan_disconnect(&p->link);
 	if (p && p->link.vchan)
 		return p;

@@ -8,7 +8,7 @@ load helper
 # cell NAME FAULT ARRANGEMENT KERNEL: a cell's outcome.
 cell() {
 	mkdir -p "$BATS_TEST_TMPDIR/cells/$1"
-	printf 'application_kernel\t%s\nfault\t%s\narrangement\t%s\nrepetition\t1\nbacking\tfile\n' "$4" "$2" "$3" >"$BATS_TEST_TMPDIR/cells/$1/outcome.tsv"
+	printf 'application_kernel\t%s\nfault\t%s\narrangement\t%s\nload\ttruth\nrepetition\t1\nbacking\tfile\n' "$4" "$2" "$3" >"$BATS_TEST_TMPDIR/cells/$1/outcome.tsv"
 }
 
 # truth NAME EXIT GAP [NAME=VALUE...]: the figures of its load.
@@ -48,7 +48,36 @@ field() {
 	incident a death 1000 1100 1400 2000 14000 15000 15200
 	[ "$(rows | field driver_kernel)" = died ]
 	[ "$(rows | field application)" = unaware ]
-	[ "$(rows | cut -f 15-22 | tail -n 1)" = "$(printf '%s\n' 100 300 600 12000 1000 200 14100 15500 | paste -s)" ]
+	[ "$(rows | cut -f 16-23 | tail -n 1)" = "$(printf '%s\n' 100 300 600 12000 1000 200 14100 15500 | paste -s)" ]
+	[ "$(rows | cut -f 25-31 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
+}
+
+@test "where a standby took over, nothing was created nor booted: the device comes after the old domain's end" {
+	cell a panic standby survived
+	truth a 0 1500
+	incident a death 1000 1100 1400 - - 2400 2600
+	printf 'app_threads\t90\ndomains\t4\n' >"$BATS_TEST_TMPDIR/cells/a/rest.tsv"
+	[ "$(rows | cut -f 16-23 | tail -n 1)" = "$(printf '%s\n' 100 300 - - 1000 200 1500 1500 | paste -s)" ]
+	[ "$(rows | field app_threads)" = 90 ]
+	[ "$(rows | field domains)" = 4 ]
+}
+
+@test "the timeline has answers a second around the fault, of the first repetition, in whole half seconds" {
+	local bin
+	cell a panic isolated survived
+	incident a death 1700000010000 1 2 3 4 5 6
+	{
+		printf '# 0 ms is CLOCK_MONOTONIC 1 ns, CLOCK_REALTIME 1700000009000000123 ns\nms\tcompleted\tfailed\n'
+		for ((bin = 0; bin < 22; bin++)); do
+			printf '%s\t%s\t0\n' $((bin * 100)) 2
+		done
+	} >"$BATS_TEST_TMPDIR/cells/a/timeline.tsv"
+	awk -f "$AWK_DIR/fault-timeline.awk" "$BATS_TEST_TMPDIR/cells/a/timeline.tsv" >"$BATS_TEST_TMPDIR/timeline"
+	grep -qx $'panic\tisolated\ttruth\t-0.75\t20' "$BATS_TEST_TMPDIR/timeline"
+	grep -qx $'panic\tisolated\ttruth\t0.75\t20' "$BATS_TEST_TMPDIR/timeline"
+	[ "$(awk '$5 > 0' "$BATS_TEST_TMPDIR/timeline" | wc -l)" -eq 5 ]
+	sed -i 's/^repetition.*/repetition\t2/' "$BATS_TEST_TMPDIR/cells/a/outcome.tsv"
+	[ "$(awk -f "$AWK_DIR/fault-timeline.awk" "$BATS_TEST_TMPDIR/cells/a/timeline.tsv" | wc -l)" -eq 1 ]
 }
 
 @test "a kernel that died takes its application along; nothing is known of its data" {
@@ -73,7 +102,7 @@ field() {
 	[ "$(rows | field failed 1)" = 3 ]
 	[ "$(rows | field application 2)" = stuck ]
 	[ "$(rows | field application 3)" = unaware ]
-	[ "$(rows | cut -f 11-14 | sed -n 4p)" = "$(printf '%s\n' 3 1 4 18 | paste -s)" ]
+	[ "$(rows | cut -f 12-15 | sed -n 4p)" = "$(printf '%s\n' 3 1 4 18 | paste -s)" ]
 	[ "$(rows | field application 4)" = stuck ]
 }
 
@@ -111,23 +140,31 @@ field() {
 
 # faults FUNCTION...: run a function of the library.
 faults() {
-	bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/faults.sh"; "$@"' faults "$@"
+	BACKING=${BACKING:-file} bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/faults.sh"; "$@"' faults "$@"
 }
 
-@test "a full campaign has over 100 isolated crashes; every fault has its control; each line is there once" {
+@test "a full campaign has over 100 isolated crashes; every fault but the back end's has its control; each line is there once" {
 	local size
 	for size in smoke quick full; do
 		[ -z "$(faults faults_plan "$size" | sort | uniq -d)" ]
-		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" { print $1 }' | sort -u)" = \
+		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" && $1 !~ /^(back-loop|lost-notify|bad-response)$/ { print $1 }' | sort -u)" = \
 			"$(faults faults_plan "$size" | awk '$2 == "monolithic" { print $1 }' | sort -u)" ]
 	done
 	[ "$(faults faults_plan full | grep -c isolated)" -gt 100 ]
-	[ "$(faults faults_plan smoke | wc -l)" -eq 6 ]
+	[ "$(faults faults_plan smoke | wc -l)" -eq 9 ]
+	# What only one backing has.
+	! faults faults_plan quick | grep -q wild-dma
+	BACKING=nvme faults faults_plan quick | grep -q '^wild-dma '
+	! BACKING=nvme faults faults_plan quick | grep -qE '^(io-error|silent) '
 }
 
-@test "the module's faults are those that the campaign knows" {
+@test "the module's faults are those that the campaign knows, and each has a place" {
+	local fault
+	for fault in $(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; awk "NF { print \$1 }" <<<"$FAULTS"'); do
+		[[ $(faults faults_at "$fault") =~ ^(-|[a-z_]{8,}|device|dma_map_page_attrs)$ ]]
+	done
 	[ "$(awk -F '"' '/^static const struct fault faults/ { list = 1 } /^};/ { list = 0 } list && /^\t{ "/ { print $2 }' "$TOP/modules/test/fault/iddr_fault.c" | sort)" = \
-		"$(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; printf "%s\n" $FAULTS_MODULE' | sort)" ]
+		"$(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; awk "NF && \$2 != \"-\" { print \$2 }" <<<"$FAULTS"' | sort -u)" ]
 }
 
 @test "wrong arguments are refused with what would be right" {

@@ -82,12 +82,32 @@ lib() {
 	[[ $output == *"IDDR_NVME_MIB=1g is no size in MiB"* ]]
 }
 
+@test "a standby has a controller of its own, with the same namespace; a RAM disk has no standby" {
+	local args
+	export BACKING=nvme STANDBY=1
+	run -0 lib 'testbed_config standby'
+	[[ $output == *'name = "iddr-standby"'*"iddr.device=/dev/nvme0n1"*'pci = [ "0000:00:11.0" ]'* ]]
+	run -0 lib 'testbed_config storage'
+	[[ $output == *'name = "iddr-storage"'*'pci = [ "0000:00:10.0" ]'* ]]
+	lib nvme_image
+	args=$(IDDR_ACCEL=tcg lib 'qemu_arguments SOCKETS')
+	[[ $args == *"subsys=subsystem,addr=10.0"*"subsys=subsystem,addr=11.0"*"shared=on"* && $args == *$'-m\n2560\n'* ]]
+	STANDBY='' run -0 lib testbed_domains
+	[[ $output == $'storage\napp' ]]
+	STANDBY=yes run -2 "$TOP/harness/iddr" status
+	[[ $output == *"use STANDBY=1 or STANDBY=0"* ]]
+	BACKING=ram run -2 "$TOP/harness/iddr" status
+	[[ $output == *"a standby cannot have the RAM disk of another domain"* ]]
+}
+
 @test "on a Xen host the address must be given, and be one" {
 	export BACKING=nvme TESTBED=xen
-	run -2 lib nvme_address
+	run -2 lib nvme_address storage
 	[[ $output == *"NVME_PCI=0000:04:00.0"*"will be overwritten"* ]]
-	NVME_PCI=04:00.0 run -2 lib nvme_address
+	NVME_PCI=04:00.0 run -2 lib nvme_address storage
 	[[ $output == *"NVME_PCI=04:00.0 is no PCI address"* ]]
+	NVME_PCI=0000:04:00.0 STANDBY=1 run -2 lib nvme_assign
+	[[ $output == *"NVME_PCI_STANDBY=0000:05:00.0"* ]]
 	NVME_PCI=0000:04:00.0 run -0 lib 'testbed_config storage'
 	[[ $output == *'pci = [ "0000:04:00.0" ]'* ]]
 }

@@ -16,6 +16,7 @@
  * xchg(), so that two of them do not both.
  */
 #include <linux/debugfs.h>
+#include <linux/irqreturn.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -26,8 +27,16 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "../../back/iddr_back.h"
+
 /* How far a write goes astray. */
 #define FAULT_WILD_BYTES	(1UL << 20)
+
+/* An address of the machine's, below which no domain has memory of its own: the video memory's and the firmware's. */
+#define FAULT_DMA_ADDRESS	0xa0000UL
+
+/* No request of ours has it: a ring has fewer. */
+#define FAULT_ID		0xffffULL
 
 static char *at;
 module_param(at, charp, 0444);
@@ -36,8 +45,8 @@ MODULE_PARM_DESC(at, "function of the driver that each request passes");
 struct fault {
 	const char *name;
 	const char *what;
-	/* Called in the function's place, with its first argument. */
-	void (*instead)(void *object);
+	/* Called in the function's place, with its first argument; its caller gets the result. */
+	long (*instead)(void *object);
 	/* Called before it, which then goes on. */
 	void (*before)(void *object);
 };
@@ -47,17 +56,18 @@ static atomic_t calls = ATOMIC_INIT(0);
 static arch_spinlock_t fault_lock = __ARCH_SPIN_LOCK_UNLOCKED;
 static struct dentry *fault_dir;
 
-static void fault_panic(void *object)
+static long fault_panic(void *object)
 {
 	panic("iddr_fault: injected in %s", at);
 }
 
-static void fault_null(void *object)
+static long fault_null(void *object)
 {
 	int *nowhere = NULL;
 
 	OPTIMIZER_HIDE_VAR(nowhere);
 	WRITE_ONCE(*nowhere, 1);
+	return 0;
 }
 
 static void fault_wild_write(void *object)
@@ -65,7 +75,7 @@ static void fault_wild_write(void *object)
 	memset(object, 0xa5, FAULT_WILD_BYTES);
 }
 
-static noinline void fault_stack(void *object)
+static noinline long fault_stack(void *object)
 {
 	char frame[256];
 
@@ -75,31 +85,50 @@ static noinline void fault_stack(void *object)
 		fault_stack(frame);
 	/* After the call, or it would be no call. */
 	barrier_data(frame);
+	return 0;
 }
 
-static void fault_deadlock(void *object)
+static long fault_deadlock(void *object)
 {
 	local_irq_disable();
 	arch_spin_lock(&fault_lock);
 	arch_spin_lock(&fault_lock);
+	return 0;
 }
 
-static void fault_loop(void *object)
+static long fault_loop(void *object)
 {
 	for (;;)
 		cpu_relax();
 }
 
-static void fault_stuck(void *object)
+static long fault_stuck(void *object)
 {
 	for (;;)
 		schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
 }
 
-static void fault_memory(void *object)
+static long fault_memory(void *object)
 {
 	for (;;)
 		alloc_page(GFP_KERNEL);
+}
+
+static long fault_skip(void *object)
+{
+	return IRQ_HANDLED;
+}
+
+static long fault_dma(void *object)
+{
+	return FAULT_DMA_ADDRESS;
+}
+
+static void fault_response(void *object)
+{
+	struct iddr_breq *req = object;
+
+	req->id = FAULT_ID;
 }
 
 static const struct fault faults[] = {
@@ -112,6 +141,10 @@ static const struct fault faults[] = {
 	{ "loop", "it loops for ever, interrupts on, and never yields", fault_loop },
 	{ "stuck", "it sleeps for ever; the rest of its kernel goes on", fault_stuck },
 	{ "memory", "it takes all memory there is and gives none back", fault_memory },
+	{ "skip", "the function returns at once, as if done: with an interrupt's handler, or what notifies, a lost one", fault_skip },
+	{ "dma", "the device gets an address that is not the domain's (at=dma_map_page_attrs)", fault_dma },
+	{ "response", "a request is answered that there was none of (at=iddr_back_respond)",
+	  .before = fault_response },
 };
 
 static int fault_hit(struct kprobe *probe, struct pt_regs *regs)
