@@ -33,7 +33,7 @@ disk_gone() {
 }
 
 @test "a disk attaches and detaches again and again while another is under verified load" {
-	local i rounds=6
+	local i rounds=4
 	[[ -z ${IDDR_FULL:-} ]] || rounds=20
 	attach "$OTHER" /dev/ram0
 	background_load "$OTHER" 100

@@ -328,9 +328,9 @@ storage_disk() {
 		 echo "no /dev/xvdb"; exit 1'
 }
 
-@test "the storage domain is destroyed under load, panics, reboots, and is created again with the same disk: nothing but delay (full: 12 times)" {
-	local i rounds=1
-	[[ -z ${IDDR_FULL:-} ]] || rounds=12
+@test "the storage domain is destroyed under load, panics, reboots, 12 times, and is created again with the same disk: nothing but delay" {
+	in_full 500
+	local i rounds=12
 	# Its session would end with it.
 	close_sessions
 	storage_disk
