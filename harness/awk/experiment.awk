@@ -22,7 +22,8 @@ BEGIN {
 		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
 		" PATH of persistent map copy, Nq queues; stock; native")
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
-	describe("backing", "ram", "what the storage domain serves: its RAM disk, or the NVMe controller that is passed through to it", "ram nvme")
+	describe("backing", "ram", "what the storage domain serves: its RAM disk, the NVMe controller that is passed through to it, a device that does" \
+		" nothing (null_blk), a loop device on a file in its memory", "ram nvme null loop")
 	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
 		"randread randwrite read write randrw (of which 70 % are reads)")
@@ -35,6 +36,8 @@ BEGIN {
 	describe("app_cpu", "0", "physical CPU that the application domain runs on; dom0 runs on 0", "0 to 1023")
 	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
 	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
+	describe("trace", "none", "record both domains' tracepoints in every cell and tell a request's stages from them (stages.tsv); it costs time," \
+		" which is in what is measured", "none stages (queue depth 1, one job)")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median)", "0 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
@@ -43,9 +46,10 @@ BEGIN {
 	words("front", "event spin hybrid adaptive poll")
 	words("back", "event spin hybrid adaptive")
 	words("data", "persistent map copy")
-	words("backing", "ram nvme")
+	words("backing", "ram nvme null loop")
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
+	words("trace", "none stages")
 	words("rw", "randread randwrite read write randrw")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
@@ -291,7 +295,7 @@ $0 == "" { next }
 	out = ""
 	for (i = 1; i <= n; i++) {
 		w = f[i]
-		if ((k == "data" || k == "backing" || k == "rw" || k == "engine" || k == "hog") && !((k, w) in word)) {
+		if ((k == "data" || k == "backing" || k == "rw" || k == "engine" || k == "hog" || k == "trace") && !((k, w) in word)) {
 			wrong(k ": unknown value '" w "'; allowed: " allowed[k])
 			w = ""
 		} else if (k == "jobs")
@@ -323,7 +327,7 @@ $0 == "" { next }
 	}
 	if ((k == "reps" || k == "extra_reps" || k == "runtime_s" || k == "seed" || k == "app_vcpus" || k == "batch" || k ~ /_cpu$/) && n > 1)
 		wrong(k " takes one number")
-	if ((k == "data" || k == "engine" || k == "hog") && n > 1)
+	if ((k == "data" || k == "engine" || k == "hog" || k == "trace") && n > 1)
 		wrong(k " takes one word")
 	value[k] = out
 }
@@ -357,6 +361,8 @@ END {
 		split(point[i], f, /[ \t]/)
 		if ("batch" in value && f[1] != "idle" && f[3] < value["batch"] + 0)
 			wrong_at(file ":" seen_point[point[i]], "batch: " value["batch"] " is more than the queue depth " f[3])
+		if (value["trace"] == "stages" && (f[1] == "idle" || f[3] != 1 || ("jobs" in value) && value["jobs"] != 1))
+			wrong_at(file ":" seen_point[point[i]], "trace = stages wants queue depth 1 and one job")
 	}
 	if (bad) {
 		close("cat 1>&2")

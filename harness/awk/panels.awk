@@ -11,6 +11,7 @@
 #	BUDGETS_QD  the depths of that point that have at least two budgets of hybrid; BUDGETS the modes from none
 #	            to unlimited, and adaptive
 #	IDLE_MODES  the modes of idle disks
+#	BACKINGS    what the storage domain served, if there was more than one; BACKING_QD the depths of the first point
 #	FIGURES     the figures
 
 BEGIN { FS = "\t" }
@@ -26,6 +27,12 @@ col("rw") == "idle" {
 	panel = col("rw") ":" col("bs")
 	qd = col("qd") + 0
 	mode = col("mode")
+	if (!known_backing[col("backing")]++)
+		backings = backings (nbackings++ ? " " : "") col("backing")
+	if (!npanels && !panel_depths || panel == order[1]) {
+		if (!first_depth[qd]++)
+			panel_depths = panel_depths (panel_depths == "" ? "" : " ") qd
+	}
 	if (!(panel in depths))
 		order[++npanels] = panel
 	if (!seen[panel, qd]++)
@@ -98,6 +105,9 @@ END {
 		figures = figures " budgets"
 	if (idle)
 		figures = figures " idle"
+	# The others do not tell backings apart.
+	if (nbackings > 1)
+		figures = "backing"
 	sub(/^ /, "", figures)
 	split(order[1], point, ":")
 	print quoted("FIGURES", figures) quoted("PANELS", panels) quoted("DEPTHS", "(" list ")") \
@@ -105,5 +115,6 @@ END {
 		quoted("PATHS_RW", path_rw) quoted("PATHS_BS", path_bs[path_rw, path_qd]) "PATHS_QD = " path_qd + 0 "; " quoted("MATRIX_RW", point[1]) \
 		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
 		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
-		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle)
+		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle) \
+		quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths)
 }

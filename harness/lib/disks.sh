@@ -61,8 +61,10 @@ disk_detach() {
 # disk_vdev_number VDEV: the xenstore number of xvdX (X a letter).
 disk_vdev_number() {
 	local letter=${1#xvd}
-	[[ $1 == xvd[a-p] ]] || usage_error "'$1' is no virtual disk name; use xvda to xvdp"
-	printf '%s\n' "$(((202 << 8) + 16 * ($(printf '%d' "'$letter") - 97)))"
+	[[ $1 == xvd[a-z] ]] || usage_error "'$1' is no virtual disk name; use xvda to xvdz"
+	letter=$(($(printf '%d' "'$letter") - 97))
+	# As Xen numbers them (docs/misc/vbd-interface.txt).
+	printf '%s\n' "$((letter < 16 ? (202 << 8) + 16 * letter : (1 << 28) + (letter << 8)))"
 }
 
 # help: attach VDEV TARGET [SCRIPT] -- attach a device of the storage domain to app

@@ -15,6 +15,8 @@ JQ=$IDDR_TOP/harness/jq
 
 # The run that is being measured, empty when it is whole.
 EXPERIMENT_DIR=
+# Whether its cells are traced (key trace).
+EXPERIMENT_TRACE=none
 
 # experiment_file NAME: the path of an experiment's file.
 experiment_file() {
@@ -97,7 +99,7 @@ cell_rows() {
 
 # derive_run DIR: make the tables of a run from its raw data.
 derive_run() {
-	local dir=$1 list=() n tab=$'\t'
+	local dir=$1 list=() stages n tab=$'\t'
 	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
 	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
 	# Those of another environment, which a named run may have, do not mix with these.
@@ -120,6 +122,13 @@ derive_run() {
 	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
 	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
 	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
+	stages=()
+	for n in "${list[@]}"; do
+		[[ $n == *.failed-* || ! -s $n/stages.tsv ]] || stages+=("$n/stages.tsv")
+	done
+	((${#stages[@]})) || return 0
+	awk -f "$AWK/stats.awk" -f "$AWK/breakdown.awk" "${stages[@]}" >"$dir/stages.tsv.tmp"
+	mv -- "$dir/stages.tsv.tmp" "$dir/stages.tsv"
 }
 
 # newest_run EXPERIMENT: the run directory whose tables are newest, else the committed reference.
@@ -214,6 +223,36 @@ cell_keep() {
 		mv -T -- "$dir/cells/$id.partial" "$target"
 }
 
+# trace_clock: print the clock for traces: microseconds do where time is emulated.
+trace_clock() {
+	if [[ $MEASURE_LABEL == tcg ]]; then printf 'local\n'; else printf 'x86-tsc\n'; fi
+}
+
+# trace_start FRONT: if the experiment traces, begin with it in both domains.
+trace_start() {
+	local dom
+	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
+	for dom in app storage; do
+		limited 60 in_dom "$dom" cell-trace start "$(trace_clock)" </dev/null || testbed_lost "while tracing was begun"
+	done
+}
+
+# trace_stop FRONT MODE REP: end it, and leave the stages of the cell's requests in stages.tsv of the present directory.
+trace_stop() {
+	local dom unit=1e9
+	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
+	for dom in app storage; do
+		limited 60 in_dom "$dom" cell-trace read </dev/null >"$dom.trace" || testbed_lost "while a trace was read"
+	done
+	[[ $(trace_clock) == local ]] ||
+		unit=$(in_dom app awk -F ': *' '/^cpu MHz/ { printf "%.9f\n", 1000 / $2; exit }' /proc/cpuinfo </dev/null)
+	{
+		printf '%s\t%s\n' mode "$2" boot "$MEASURE_BOOT" rep "$3"
+		awk -v unit="$unit" -f "$AWK/stages.awk" app.trace storage.trace
+	} >stages.tsv
+	rm -f -- app.trace storage.trace
+}
+
 # run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys); adds to FAILED_CELLS.
 run_cells() {
 	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed
@@ -241,11 +280,13 @@ run_cells() {
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
+		trace_start "$front"
 		cell_measure "$id" "$front" "$back" "$disk" "$((runtime + 60))" "${command[@]}" <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"
 			testbed_lost "in cell $((n + 1)) of $total ($what $name)"
 		}
+		trace_stop "$front" "$name" "$rep"
 		cell_keep "$dir" "$id" || {
 			results_writable "$dir"
 			die "cannot keep a cell in $dir; finished cells are kept, the same command goes on from there"
@@ -370,6 +411,8 @@ cmd_experiment() {
 	batch=$(experiment_value batch "$work/normal")
 	hog=$(experiment_value hog "$work/normal")
 	common="$runtime $engine $batch $hog"
+	EXPERIMENT_TRACE=$(experiment_value trace "$work/normal")
+	[[ $EXPERIMENT_TRACE == none ]] || common+=" $EXPERIMENT_TRACE"
 	defer experiment_unfinished
 	# shellcheck disable=SC2016 # dom0's shell
 	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'

@@ -48,6 +48,8 @@ figures_draw() {
 	for name in "${names[@]}"; do
 		figure_draw "$name" "$out" "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 	done
+	[[ ! -s $dir/stages.tsv ]] || figure_draw breakdown "$out" \
+		"STAGES = '$dir/stages.tsv'; TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 }
 
 # help: figures [--exp NAME] [RUN] -- draw the figures of a run again from its tables, without measuring
