@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # fault-summary.awk: summary.tsv from rows.tsv: a row a fault, arrangement and load. Of what became of something, each outcome with
-# how often it came ("survived", or "survived 9 gone 1"); sums of what was lost; medians of times, and the longest outage.
+# how often it came ("survived", or "survived 9 gone 1"); kernels_lost: how often the application's did not survive; sums of
+# what was lost; medians of times, and the longest outage.
 # Load with stats.awk and table.awk.
 
 BEGIN { FS = OFS = "\t" }
@@ -14,6 +15,8 @@ FNR == 1 {
 	if (!(key in cells))
 		order[++groups] = key
 	cells[key]++
+	if (col("application_kernel") != "survived")
+		kernels_lost[key]++
 	count_word("driver_kernel")
 	count_word("application_kernel")
 	count_word("application")
@@ -27,12 +30,12 @@ FNR == 1 {
 END {
 	if (BROKEN)
 		exit 1
-	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "application", "requests", "failed", \
+	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "kernels_lost", "application", "requests", "failed", \
 		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "device_ms", \
 		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms"
 	for (i = 1; i <= groups; i++) {
 		key = order[i]
-		print key, cells[key], words(key, "driver_kernel"), words(key, "application_kernel"), words(key, "application"), \
+		print key, cells[key], words(key, "driver_kernel"), words(key, "application_kernel"), kernels_lost[key] + 0, words(key, "application"), \
 			total(key, "requests"), total(key, "failed"), total(key, "unanswered"), total(key, "lost"), total(key, "reverted"), \
 			total(key, "misdirected"), total(key, "corrupt"), median(key, "detected_ms", 0.5), median(key, "gone_ms", 0.5), \
 			median(key, "created_ms", 0.5), median(key, "up_ms", 0.5), median(key, "device_ms", 0.5), \

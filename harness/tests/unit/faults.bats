@@ -130,6 +130,7 @@ field() {
 	[ "$(summary | wc -l)" -eq 3 ]
 	[ "$(summary | field cells)" = 3 ]
 	[ "$(summary | field application_kernel)" = "survived 2 gone 1" ]
+	[ "$(summary | field kernels_lost)" = 1 ]
 	[ "$(summary | field lost)" = 3 ]
 	[ "$(summary | field detected_ms)" = 20 ]
 	[ "$(summary | field outage_ms)" = 2000 ]
