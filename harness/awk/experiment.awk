@@ -12,6 +12,7 @@
 # `awk -v keys=1` prints the keys instead.
 
 BEGIN {
+	APPS = "untar sqlite sqlite-wal mixed mkfs"
 	# The budget of a plain "hybrid": the modules' default.
 	HYBRID_US = 200
 	if (file == "")
@@ -24,7 +25,8 @@ BEGIN {
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
 	describe("backing", "ram", "what the storage domain serves: its RAM disk, the NVMe controller that is passed through to it, a device that does" \
 		" nothing (null_blk), a loop device on a file in its memory", "ram nvme null loop")
-	describe("point", "", "`RW BS QD`, each a list with commas, or `idle` for no I/O; may be repeated", "see rw, bs, qd")
+	describe("point", "", "`RW BS QD`, each a list with commas, `idle` for no I/O, or `app NAME,...`, applications on ext4; may be repeated", \
+		"see rw, bs, qd; NAME of " APPS)
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
 		"randread randwrite read write randrw (of which 70 % are reads)")
 	describe("bs", "", "block sizes", "multiples of 512 up to 1m, as 512, 4k, 64k, 1m")
@@ -50,6 +52,7 @@ BEGIN {
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
 	words("trace", "none stages")
+	words("app", APPS)
 	words("rw", "randread randwrite read write randrw")
 	if (keys) {
 		for (i = 1; i <= nkeys; i++)
@@ -202,7 +205,7 @@ function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
 		if (part[1] ~ /^poll/ && value["engine"] != "io_uring")
 			wrong_at(place, "modes: '" part[1] "' needs engine = io_uring")
 		if (part[1] ~ /^poll/ && group_idle[g])
-			wrong_at(place, "modes: '" part[1] "' has nothing to poll for at point 'idle'")
+			wrong_at(place, "modes: '" part[1] "' has nothing to poll for at point 'idle' or 'app'")
 		if (m in has)
 			wrong_at(place, "modes: '" m "' is named twice")
 		has[m] = 1
@@ -221,7 +224,8 @@ function point_add(p, name) {
 	point[++npoints] = p
 	group_of[npoints] = ngroups
 	group_points[ngroups]++
-	if (p ~ /^idle/)
+	# What nobody polls for.
+	if (p ~ /^(idle|app-)/)
 		group_idle[ngroups] = 1
 }
 
@@ -285,10 +289,18 @@ $0 == "" { next }
 	if (k == "point") {
 		if (v == "idle")
 			point_add("idle\t-\t0", v)
+		else if (split(v, f, " ") == 2 && f[1] == "app") {
+			n = split(f[2], f, ",")
+			for (i = 1; i <= n; i++)
+				if (("app", f[i]) in word)
+					point_add("app-" f[i] "\t-\t0", "app " f[i])
+				else
+					wrong("point: unknown application '" f[i] "'; allowed: " APPS)
+		}
 		else if (split(v, f, " ") == 3)
 			product(f[1], f[2], f[3])
 		else
-			wrong("point takes three fields, RW BS QD, as in 'point = randread 4k,64k 1,8', or 'idle'")
+			wrong("point takes three fields, RW BS QD, as in 'point = randread 4k,64k 1,8', or 'idle', or 'app NAME'")
 		next
 	}
 	n = split(v, f, /[ ,]+/)
@@ -359,9 +371,9 @@ END {
 	}
 	for (i = 1; i <= npoints; i++) {
 		split(point[i], f, /[ \t]/)
-		if ("batch" in value && f[1] != "idle" && f[3] < value["batch"] + 0)
+		if ("batch" in value && f[2] != "-" && f[3] < value["batch"] + 0)
 			wrong_at(file ":" seen_point[point[i]], "batch: " value["batch"] " is more than the queue depth " f[3])
-		if (value["trace"] == "stages" && (f[1] == "idle" || f[3] != 1 || ("jobs" in value) && value["jobs"] != 1))
+		if (value["trace"] == "stages" && (f[3] != 1 || ("jobs" in value) && value["jobs"] != 1))
 			wrong_at(file ":" seen_point[point[i]], "trace = stages wants queue depth 1 and one job")
 	}
 	if (bad) {

@@ -12,6 +12,7 @@
 #	            to unlimited, and adaptive
 #	IDLE_MODES  the modes of idle disks
 #	BACKINGS    what the storage domain served, if there was more than one; BACKING_QD the depths of the first point
+#	APPS        the applications, APP_MODES how their disks waited
 #	FIGURES     the figures
 
 BEGIN { FS = "\t" }
@@ -21,6 +22,14 @@ NR == 1 {
 }
 col("rw") == "idle" {
 	idle = idle (idle == "" ? "" : " ") col("mode")
+	next
+}
+col("rw") ~ /^app-/ {
+	app = substr(col("rw"), 5)
+	if (!known_app[app]++)
+		apps = apps (apps == "" ? "" : " ") app
+	if (!known_app_mode[col("mode")]++)
+		app_modes = app_modes (app_modes == "" ? "" : " ") col("mode")
 	next
 }
 {
@@ -105,6 +114,8 @@ END {
 		figures = figures " budgets"
 	if (idle)
 		figures = figures " idle"
+	if (apps != "")
+		figures = figures " applications"
 	# The others do not tell backings apart.
 	if (nbackings > 1)
 		figures = "backing"
@@ -116,5 +127,5 @@ END {
 		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
 		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
 		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle) \
-		quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths)
+		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths)
 }

@@ -159,7 +159,9 @@ measure_prepare() {
 	defer measure_cleanup
 	plan_disks "$plan" >"$dir/disks"
 	while read -r backing <&6; do
-		limited 60 in_dom storage cell-device "$backing" "$(backing_device "$backing")" "$(backing_mib "$backing")" </dev/null ||
+		# The others come with the domain.
+		[[ $backing != null && $backing != loop ]] ||
+			limited 60 in_dom storage cell-device "$backing" "$(backing_device "$backing")" "$(backing_mib "$backing")" </dev/null ||
 			testbed_lost "while $(backing_device "$backing") was made in the storage domain"
 		devices+=("$(backing_device "$backing")=$(backing_mib "$backing")")
 	done 6< <(plan_backings "$plan")

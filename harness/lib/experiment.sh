@@ -275,6 +275,10 @@ run_cells() {
 		if [[ $rw == idle ]]; then
 			command=(cell-idle "$disk" "$runtime")
 			: >job.fio
+		elif [[ $rw == app-* ]]; then
+			what="rep $rep ${rw#app-}"
+			command=(cell-app "${rw#app-}" "$disk")
+			: >job.fio
 		else
 			cell_job "/dev/$disk" "$rw" "$bs" "$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" "$front" "$(backing_mib "$backing")" >job.fio
 		fi
@@ -298,6 +302,7 @@ run_cells() {
 			in_a_row=0
 			rate=idle
 			[[ $KEPT_IOPS == - ]] || printf -v rate '%.0f IOPS' "$KEPT_IOPS"
+			[[ $rw != app-* ]] || printf -v rate '%.2f/s' "$KEPT_IOPS"
 			printf '[%*d/%d] %s %s %s  ~%d min left\n' "${#total}" "$n" "$total" "$what" "$name" "$rate" "$left" >&2
 		else
 			in_a_row=$((in_a_row + 1))
@@ -413,6 +418,8 @@ cmd_experiment() {
 	common="$runtime $engine $batch $hog"
 	EXPERIMENT_TRACE=$(experiment_value trace "$work/normal")
 	[[ $EXPERIMENT_TRACE == none ]] || common+=" $EXPERIMENT_TRACE"
+	# What an application does is no less a part of its cells.
+	! cut -f 7 "$work/plan" | grep -q '^app-' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-app")"
 	defer experiment_unfinished
 	# shellcheck disable=SC2016 # dom0's shell
 	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'
