@@ -56,6 +56,43 @@ setup() {
 	[ "$output" = 0 ]
 }
 
+# as COLUMN VALUE: the summary's rows, with that value.
+as() {
+	awk -F '\t' -v OFS='\t' -v name="$1" -v value="$2" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i; next }
+		$0 ~ /randread\t4k/ { $n = value; print }' "$RESULTS/quick/one/summary.tsv"
+}
+
+@test "several backings are one figure: shares of the device without isolation, by device" {
+	mkdir -p "$RESULTS/backing/one"
+	{ head -n 1 "$RESULTS/quick/one/summary.tsv"; as backing null; as backing ram; as backing nvme; } >"$RESULTS/backing/one/summary.tsv"
+	: >"$RESULTS/backing/one/cells.tsv"
+	DRAW=1 "$IDDR" figures --exp backing "$RESULTS/backing/one"
+	[ "$(cd "$PLOTS_OUT/backing" && echo *.svg)" = backing.svg ]
+	for t in 'RAM disk' NVMe null 'no isolation = 1' 'random read, 4 KiB' 'depth 1' 'spin/spin'; do
+		grep -q "$t" "$PLOTS_OUT/backing/backing.svg"
+	done
+}
+
+@test "applications have a figure of their own; so have a request's stages" {
+	mkdir -p "$RESULTS/applications/one"
+	{ head -n 1 "$RESULTS/quick/one/summary.tsv"; as rw app-untar; as rw app-sqlite-wal; } >"$RESULTS/applications/one/summary.tsv"
+	: >"$RESULTS/applications/one/cells.tsv"
+	DRAW=1 "$IDDR" figures --exp applications "$RESULTS/applications/one"
+	[ "$(cd "$PLOTS_OUT/applications" && echo *.svg)" = applications.svg ]
+	for t in untar sqlite-wal 'CPU time, all domains' 'stock pair'; do
+		grep -q "$t" "$PLOTS_OUT/applications/applications.svg"
+	done
+	{
+		printf '%s\t' mode reps requests submit_us signal_us take_us back_us device_us signal_back_us take_back_us complete_us
+		printf 'total_us\nevent\t5\t500\t10\t20\t20\t20\t20\t20\t60\t10\t180\nspin\t5\t500\t10\t0\t40\t20\t20\t0\t40\t10\t140\n'
+	} >"$RESULTS/quick/one/stages.tsv"
+	DRAW=1 "$IDDR" figures
+	for t in event spin 'signal (request)' 'back end' device; do
+		grep -q "$t" "$PLOTS_OUT/quick/breakdown.svg"
+	done
+}
+
 @test "the title follows the testbed" {
 	sed -i 's/^tcg/xen/' "$RESULTS/quick/one/summary.tsv"
 	DRAW=1 "$IDDR" figures
