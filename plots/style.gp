@@ -31,13 +31,23 @@ set style line 12 lc rgb "#0072B2" lw 1.2 dt (2,2) pt 4 ps 0.5
 set style line 13 lc rgb "#D55E00" lw 1.2 dt (6,3) pt 8 ps 0.65
 set style line 14 lc rgb "#D55E00" lw 1.2 dt (2,2) pt 4 ps 0.5
 
+# With several queues (MODE@2q): the mode's colour, an open mark, dots.
+set style line 33 lc rgb "#0072B2" lw 1.2 dt (2,2) pt 6  ps 0.55
+set style line 36 lc rgb "#D55E00" lw 1.2 dt (2,2) pt 12 ps 0.7
+set style line 37 lc rgb "#009E73" lw 1.2 dt (2,2) pt 8  ps 0.65
+set style line 38 lc rgb "#882255" lw 1.2 dt (2,2) pt 10 ps 0.65
+
 # index_of: the place of word w in a list, 0 if it is not there.
 index_of(list, w) = sum [i = 1:words(list)] (word(list, i) eq w ? i : 0)
 # style_of: a mode's line style.
-style_of(mode) = index_of(MODES, mode) ? index_of(MODES, mode) : \
+queues_of(mode) = mode[strlen(mode):*] eq "q" && strstrt(mode, "@") ? mode[strlen(mode) - 1:strlen(mode) - 1] : ""
+one_queue(mode) = queues_of(mode) eq "" ? mode : mode[1:strlen(mode) - 3]
+style_of(mode) = queues_of(mode) ne "" && index_of("event spin hybrid adaptive", one_queue(mode)) ? 30 + index_of(MODES, one_queue(mode)) : \
+	index_of(MODES, mode) ? index_of(MODES, mode) : \
 	index_of("event@map event@copy spin@map spin@copy", mode) ? 10 + index_of("event@map event@copy spin@map spin@copy", mode) : 10
 # mode_title: what the key calls a mode.
-mode_title(mode) = mode eq "stock" ? "stock pair" : mode eq "event" || mode eq "spin" ? mode."/".mode : mode
+pair_title(mode) = mode eq "stock" ? "stock pair" : mode eq "event" || mode eq "spin" ? mode."/".mode : mode
+mode_title(mode) = pair_title(one_queue(mode)).(queues_of(mode) eq "" ? "" : ", ".queues_of(mode)." queues")
 # SHOWN: the modes of this figure, in the order of MODES, then the others.
 SHOWN = ""
 do for [m in MODES] { if (index_of(DEPTH_MODES, m)) { SHOWN = SHOWN." ".m } }
