@@ -56,7 +56,8 @@ file_make() {
 		loop=$(losetup -f --show "$2")
 		# There may be no udev that would say it is done.
 		dmsetup create --noudevrules --noudevsync "${1##*/}" --table "0 $(($3 * 2048)) linear $loop 0" ||
-			{ losetup -d "$loop"; exit 1; }' file "$FILE_DISK" "$FILE_IMAGE" "$FILE_MIB" </dev/null >&2 ||
+			{ losetup -d "$loop"; exit 1; }
+		dmsetup mknodes "${1##*/}"' file "$FILE_DISK" "$FILE_IMAGE" "$FILE_MIB" </dev/null >&2 ||
 		die "dom0 cannot make the disk $FILE_DISK; has it dmsetup, the module loop, and room in /run?"
 }
 

@@ -59,6 +59,7 @@ static struct dentry *fault_dir;
 static long fault_panic(void *object)
 {
 	panic("iddr_fault: injected in %s", at);
+	return 0;
 }
 
 static long fault_null(void *object)
@@ -100,18 +101,21 @@ static long fault_loop(void *object)
 {
 	for (;;)
 		cpu_relax();
+	return 0;
 }
 
 static long fault_stuck(void *object)
 {
 	for (;;)
 		schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
+	return 0;
 }
 
 static long fault_memory(void *object)
 {
 	for (;;)
 		alloc_page(GFP_KERNEL);
+	return 0;
 }
 
 static long fault_skip(void *object)
