@@ -21,7 +21,7 @@ set style line 2 lc rgb "#D55E00" lw 1.4 dt (6,2)
 shown(f, a) = strcol("fault") eq f && strcol("arrangement") eq a && strcol("load") eq "truth" ? column("rate") : NaN
 set yrange [0:*]
 set xrange [-5:*]
-set xlabel "seconds since the fault" offset 0,0.6
+set xlabel "seconds since the last answer" offset 0,0.6
 set ylabel "answers/s" offset 1,0
 set multiplot layout ROWS, 2 margins screen 1.4 / WIDTH, 1 - 0.25 / WIDTH, BOTTOM / HEIGHT, 1 - 1.3 / HEIGHT spacing screen 1.6 / WIDTH, 1.7 / HEIGHT \
 	title sprintf("The application's disk around a fault (%s)", TESTBED)

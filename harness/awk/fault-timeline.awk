@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# fault-timeline.awk: timeline.tsv from the cells of a fault campaign: answers a second in half seconds around the moment of the
-# fault, of the first repetition of each. Read are their timelines, as iddr-truth writes them (named on the command line); names
-# and times from beside each. seconds: since the fault, the middle of the half second.
+# fault-timeline.awk: timeline.tsv from the cells of a fault campaign: answers a second in half seconds around the outage, of the
+# first repetition of each. Read are their timelines, as iddr-truth writes them (named on the command line); names and the outage's
+# begin from beside each. seconds: since the last answer before it, the middle of the half second. (Not since the fault: the
+# application domain's clock is not dom0's.)
 
 BEGIN {
 	FS = OFS = "\t"
@@ -19,15 +20,12 @@ FNR == 1 {
 	dir = FILENAME
 	sub(/[^\/]*$/, "", dir)
 	read_pairs(dir "outcome.tsv")
-	offset = ""
+	read_pairs(dir "truth.tsv")
 	last = BEFORE
-	if (value["repetition"] == 1 && value["arrangement"] != "monolithic" && (at = fault_at(dir "supervise.tsv")) != "" &&
-	    match($0, /CLOCK_REALTIME [0-9]+/))
-		# Nanoseconds since 1970 are too many digits for a number.
-		offset = substr($0, RSTART + 15, RLENGTH - 15 - 6) - at
+	shown = value["repetition"] == 1 && value["arrangement"] != "monolithic" && ("gap_start_ms" in value)
 }
-FNR > 2 && offset != "" {
-	t = $1 + offset
+FNR > 2 && shown {
+	t = $1 - value["gap_start_ms"]
 	if (t >= BEFORE && t < AFTER) {
 		count[int((t - BEFORE) / BIN)] += $2
 		last = t
@@ -37,11 +35,11 @@ END { finish() }
 
 # finish: the rows of a cell, of its whole half seconds.
 function finish(    i) {
-	if (offset == "")
+	if (!shown)
 		return
 	for (i = 0; BEFORE + (i + 1) * BIN <= last; i++)
 		print value["fault"], value["arrangement"], value["load"], (BEFORE + (i + 0.5) * BIN) / 1000, count[i] * 1000 / BIN
-	offset = ""
+	shown = 0
 }
 
 # read_pairs: NAME<TAB>VALUE lines of a file.
@@ -51,19 +49,4 @@ function read_pairs(file,    line, part) {
 		value[part[1]] = part[2]
 	}
 	close(file)
-}
-
-# fault_at: the time of the first incident's fault, in ms, or "".
-function fault_at(file,    line, name, part, n, i, found) {
-	if ((getline line < file) > 0) {
-		n = split(line, name, "\t")
-		if ((getline line < file) > 0) {
-			split(line, part, "\t")
-			for (i = 1; i <= n; i++)
-				if (name[i] == "fault" && part[i] ~ /^[0-9]+$/)
-					found = part[i]
-		}
-	}
-	close(file)
-	return found
 }

@@ -6,7 +6,7 @@
 #	results/faults/RUN/facts.json          what it was measured on
 #	results/faults/RUN/cells/NAME/         raw data of a fault in an arrangement under a load, once
 #	results/faults/RUN/{rows,summary}.tsv  a row a cell; a row a fault, arrangement and load
-#	results/faults/RUN/timeline.tsv        answers a second around the fault
+#	results/faults/RUN/timeline.tsv        answers a second around the outage
 #
 # Arrangements. isolated: the driver is in the storage domain, the application has its disk through our pair, a
 # supervisor is at work. standby: likewise, with another storage domain that waits. monolithic: the same driver and device

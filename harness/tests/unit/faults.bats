@@ -62,20 +62,20 @@ field() {
 	[ "$(rows | field domains)" = 4 ]
 }
 
-@test "the timeline has answers a second around the fault, of the first repetition, in whole half seconds" {
+@test "the timeline has answers a second around the outage, of the first repetition, in whole half seconds" {
 	local bin
 	cell a panic isolated survived
-	incident a death 1700000010000 1 2 3 4 5 6
+	truth a 0 500 gap_start_ms=1000
 	{
-		printf '# 0 ms is CLOCK_MONOTONIC 1 ns, CLOCK_REALTIME 1700000009000000123 ns\nms\tcompleted\tfailed\n'
+		printf '# 0 ms is CLOCK_MONOTONIC 1 ns, CLOCK_REALTIME 2 ns\nms\tcompleted\tfailed\n'
 		for ((bin = 0; bin < 22; bin++)); do
-			printf '%s\t%s\t0\n' $((bin * 100)) 2
+			printf '%s\t%s\t0\n' $((bin * 100)) $((bin >= 10 && bin < 15 ? 0 : 2))
 		done
 	} >"$BATS_TEST_TMPDIR/cells/a/timeline.tsv"
 	awk -f "$AWK_DIR/fault-timeline.awk" "$BATS_TEST_TMPDIR/cells/a/timeline.tsv" >"$BATS_TEST_TMPDIR/timeline"
 	grep -qx $'panic\tisolated\ttruth\t-0.75\t20' "$BATS_TEST_TMPDIR/timeline"
+	grep -qx $'panic\tisolated\ttruth\t0.25\t0' "$BATS_TEST_TMPDIR/timeline"
 	grep -qx $'panic\tisolated\ttruth\t0.75\t20' "$BATS_TEST_TMPDIR/timeline"
-	[ "$(awk '$5 > 0' "$BATS_TEST_TMPDIR/timeline" | wc -l)" -eq 5 ]
 	sed -i 's/^repetition.*/repetition\t2/' "$BATS_TEST_TMPDIR/cells/a/outcome.tsv"
 	[ "$(awk -f "$AWK_DIR/fault-timeline.awk" "$BATS_TEST_TMPDIR/cells/a/timeline.tsv" | wc -l)" -eq 1 ]
 }
