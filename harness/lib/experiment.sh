@@ -244,6 +244,7 @@ trace_stop() {
 	for dom in app storage; do
 		limited 60 in_dom "$dom" cell-trace read </dev/null >"$dom.trace" || testbed_lost "while a trace was read"
 	done
+	# shellcheck disable=SC2016 # awk's
 	[[ $(trace_clock) == local ]] ||
 		unit=$(in_dom app awk -F ': *' '/^cpu MHz/ { printf "%.9f\n", 1000 / $2; exit }' /proc/cpuinfo </dev/null)
 	{

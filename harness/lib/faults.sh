@@ -67,7 +67,7 @@ faults_plan() {
 	full) sudden='panic destroy loop stuck' sql='panic destroy loop' reps=7 takeovers=5 controls=3 ;;
 	*) usage_error "there is no size '$1'; use smoke, quick or full" ;;
 	esac
-	# shellcheck disable=SC2086 # lists of words
+	# shellcheck disable=SC2046,SC2086 # lists of words
 	{
 		faults_cells isolated truth "$reps" $list
 		faults_cells isolated sqlite "$controls" $sql
@@ -355,7 +355,7 @@ cmd_faults() {
 		faults_cell "$fault" "$arrangement" "$load" "$rep" 7<&-
 		faults_derive "$FAULTS_DIR"
 		measured=$((measured + 1)) spent=$((spent + $(now_ms) - began))
-		left=$((spent / measured * (total - n) / 60000))
+		left=$((spent * (total - n) / measured / 60000))
 		printf '[%*d/%d] %s %s %s: %s  ~%d min left\n' "${#total}" "$n" "$total" "$fault" "$arrangement" "$load" \
 			"$(awk -v cell="$fault $arrangement $load $rep" -f "$AWK/table.awk" -f "$AWK/fault-line.awk" "$FAULTS_DIR/rows.tsv")" \
 			"$left" >&2

@@ -12,6 +12,7 @@ FILE_DISK=/dev/mapper/iddr-disk
 FILE_IMAGE=/run/iddr-disk.img
 FILE_MIB=64
 # What a standby's memory adds to the testbed's.
+# shellcheck disable=SC2034 # others use it
 STANDBY_MIB=512
 
 # standby_wanted: true if the testbed is to have a second storage domain, which waits for the first one's end.
