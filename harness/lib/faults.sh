@@ -218,7 +218,8 @@ faults_isolated() {
 	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 	in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 	in_dom app dmesg -c </dev/null >app.log 2>&1 || true
-	in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
+	# One that has struck and did not return is not given back.
+	limited 10 in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
 	disk_detach app "$FAULTS_DISK" 8>&- || testbed_lost "when $FAULTS_DISK was to be detached"
 	# After which nothing should be left.
 	{

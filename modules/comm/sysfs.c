@@ -42,11 +42,22 @@ static ssize_t _name##_show(struct iddr_queue *q, char *buf)		\
 static struct iddr_queue_attr iddr_attr_##_name =			\
 	__ATTR(_name, 0444, _name##_show, NULL)
 
+/*
+ * Entries taken, with those of a drain that is under way: one that hangs, in a
+ * driver below us, never counts its own. Both start at 0 with the connection.
+ */
+static u64 iddr_queue_taken(const struct iddr_queue *q)
+{
+	u64 counted = READ_ONCE(q->rx_stats.entries);
+
+	return counted + (u32)(READ_ONCE(q->rx.cons) - (u32)counted);
+}
+
 /* Requests travel front -> back, responses the other way. */
 IDDR_COUNTER(requests, q->ops->produces_requests ?
-	     q->tx_stats.entries : q->rx_stats.entries);
+	     q->tx_stats.entries : iddr_queue_taken(q));
 IDDR_COUNTER(responses, q->ops->produces_requests ?
-	     q->rx_stats.entries : q->tx_stats.entries);
+	     iddr_queue_taken(q) : q->tx_stats.entries);
 IDDR_COUNTER(notify_sent, q->tx_stats.notify_sent);
 IDDR_COUNTER(notify_received, q->rx_stats.notify_received);
 IDDR_COUNTER(notify_suppressed, q->tx_stats.notify_suppressed);
