@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # breakdown.awk (with stats.awk): stages.tsv of a run from those of its cells (stages.awk), each of which says besides of which mode,
-# boot and repetition it is. A row a mode: medians over repetitions, in microseconds, of what a request spends
+# boot it is, and when it was measured (time, in s). A row a mode: medians over repetitions, in microseconds, of what a request spends
 #
 #	submit_us    in the front end, until it is in the ring
 #	signal_us    until the back end's event channel has rung (0 if it looks by itself)
@@ -10,9 +10,10 @@
 #	signal_back_us, take_back_us        the same for the response
 #	complete_us  in the front end       total_us   all together
 #
-# The two clocks' difference is that of the boot's cells with both sides spinning at which the quickest request and the quickest response
-# take equally long: neither waits for anybody there. (So do NTP's clients, RFC 5905; the error is half of what the two
-# differ by.) Without such cells the ways there and back are not told.
+# The two clocks' difference is the one with which the quickest request and the quickest response of a cell take equally long, where
+# both sides look and neither waits for anybody, nor rings (but for one in ten). So do NTP's clients (RFC 5905); the error is half
+# of what the two differ by. Other cells have that of the cell that is nearest in time, since the difference drifts, by
+# some microseconds in ten seconds. Without any such cell in the boot the ways there and back are not told.
 
 BEGIN {
 	FS = OFS = "\t"
@@ -21,23 +22,21 @@ BEGIN {
 FNR == 1 { cells++ }
 { v[cells, $1] = $2 }
 END {
+	for (i = 1; i <= cells; i++)
+		if (v[i, "requests"] > 0 && v[i, "there_bells"] + v[i, "again_bells"] < v[i, "requests"] / 10)
+			offset_of[i] = (v[i, "there_min"] - v[i, "again_min"]) / 2
 	for (i = 1; i <= cells; i++) {
-		boot = v[i, "boot"]
-		if (v[i, "mode"] == "spin" && v[i, "requests"] > 0) {
-			if (!(boot in there) || v[i, "there_min"] + 0 < there[boot])
-				there[boot] = v[i, "there_min"] + 0
-			if (!(boot in again) || v[i, "again_min"] + 0 < again[boot])
-				again[boot] = v[i, "again_min"] + 0
-		}
-	}
-	for (i = 1; i <= cells; i++) {
-		if (!(v[i, "requests"] > 0) || !(v[i, "boot"] in there))
+		nearest = ""
+		for (j = 1; j <= cells; j++)
+			if ((j in offset_of) && v[j, "boot"] == v[i, "boot"] && (nearest == "" || apart(i, j) < apart(i, nearest)))
+				nearest = j
+		if (!(v[i, "requests"] > 0) || nearest == "")
 			continue
 		mode = v[i, "mode"]
 		if (!(mode in reps))
 			order[++modes] = mode
 		r = ++reps[mode]
-		offset = (there[v[i, "boot"]] - again[v[i, "boot"]]) / 2
+		offset = offset_of[nearest]
 		n = v[i, "requests"]
 		requests[mode] += n
 		x["submit"] = v[i, "submit"]
@@ -69,4 +68,10 @@ END {
 		}
 		print line
 	}
+}
+
+# apart: seconds between two cells.
+function apart(i, j,    d) {
+	d = v[i, "time"] - v[j, "time"]
+	return d < 0 ? -d : d
 }

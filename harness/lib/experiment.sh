@@ -237,7 +237,7 @@ trace_start() {
 	done
 }
 
-# trace_stop FRONT MODE REP: end it, and leave the stages of the cell's requests in stages.tsv of the present directory.
+# trace_stop FRONT MODE: end it, and leave the stages of the cell's requests in stages.tsv of the present directory.
 trace_stop() {
 	local dom unit=1e9
 	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
@@ -248,7 +248,7 @@ trace_stop() {
 	[[ $(trace_clock) == local ]] ||
 		unit=$(in_dom app awk -F ': *' '/^cpu MHz/ { printf "%.9f\n", 1000 / $2; exit }' /proc/cpuinfo </dev/null)
 	{
-		printf '%s\t%s\n' mode "$2" boot "$MEASURE_BOOT" rep "$3"
+		printf '%s\t%s\n' mode "$2" boot "$MEASURE_BOOT" time "$EPOCHSECONDS"
 		awk -v unit="$unit" -f "$AWK/stages.awk" app.trace storage.trace
 	} >stages.tsv
 	rm -f -- app.trace storage.trace
@@ -291,7 +291,7 @@ run_cells() {
 			results_writable "$dir"
 			testbed_lost "in cell $((n + 1)) of $total ($what $name)"
 		}
-		trace_stop "$front" "$name" "$rep"
+		trace_stop "$front" "$name"
 		cell_keep "$dir" "$id" || {
 			results_writable "$dir"
 			die "cannot keep a cell in $dir; finished cells are kept, the same command goes on from there"
@@ -418,7 +418,9 @@ cmd_experiment() {
 	hog=$(experiment_value hog "$work/normal")
 	common="$runtime $engine $batch $hog"
 	EXPERIMENT_TRACE=$(experiment_value trace "$work/normal")
-	[[ $EXPERIMENT_TRACE == none ]] || common+=" $EXPERIMENT_TRACE"
+	# How a trace is made and read is part of its cells.
+	[[ $EXPERIMENT_TRACE == none ]] ||
+		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP/harness/guest/cell-trace" "$AWK/stages.awk" | text_key)"
 	# What an application does is no less a part of its cells.
 	! cut -f 7 "$work/plan" | grep -q '^app-' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-app")"
 	defer experiment_unfinished

@@ -35,7 +35,7 @@ cell() {
 	trace app 0 "$3" 20 "${4:-0}" >"$BATS_TEST_TMPDIR/app"
 	trace storage 5000000 "$3" 20 | tail -n 60 >"$BATS_TEST_TMPDIR/storage"
 	{
-		printf '%s\t%s\n' mode "$2" boot b rep 1
+		printf '%s\t%s\n' mode "$2" boot b time 1
 		awk -v unit=1e9 -f "$AWK_DIR/stages.awk" "$BATS_TEST_TMPDIR/app" "$BATS_TEST_TMPDIR/storage"
 	} >"$BATS_TEST_TMPDIR/$1.stages"
 }
@@ -54,7 +54,7 @@ breakdown() {
 	(($(awk '$1 == "requests" { print $2 }' "$BATS_TEST_TMPDIR/a.stages") >= 10))
 }
 
-@test "the clocks' difference is that of the spinning cells; the stages of all modes add up" {
+@test "the clocks' difference is that of a cell where both sides look; the stages of all modes add up" {
 	cell a event 1 40
 	cell b spin 0
 	run breakdown "$BATS_TEST_TMPDIR"/{a,b}.stages
@@ -63,7 +63,7 @@ breakdown() {
 	[[ ${lines[2]} == $'spin\t1\t'*$'\t10.0\t0.0\t40.0\t20.0\t20.0\t0.0\t40.0\t10.0\t140.0' ]]
 }
 
-@test "without spinning cells nothing is told of ways that no clock has; an empty trace is no cell" {
+@test "without such cells nothing is told of ways that no clock has; an empty trace is no cell" {
 	cell a event 1
 	[ "$(breakdown "$BATS_TEST_TMPDIR/a.stages" | wc -l)" -eq 1 ]
 	awk -v unit=1e9 -f "$AWK_DIR/stages.awk" /dev/null /dev/null >"$BATS_TEST_TMPDIR/empty"
