@@ -25,7 +25,7 @@ set lmargin at screen 2.2 / WIDTH
 set rmargin at screen 1 - 0.4 / WIDTH
 set tmargin at screen 1 - 1.2 / HEIGHT
 set bmargin at screen (BELOW + 0.6) / HEIGHT
-set title head("Where a request's time goes, one in flight")
+set title sprintf("{/:Bold Where a request's time goes, one in flight}\n{/*0.85 %s: medians; %s}", EXPERIMENT, TESTBED)
 set key at screen 0.5, screen (0.75 / HEIGHT) center center vertical maxrows 2 Left reverse samplen 1 width -1
 plot for [i = 1:8] STAGES using (base(i)):($0 + 1):(base(i)):(base(i) + column(word(COLUMNS, i))):($0 + 1 - WIDTH_OF / 2):($0 + 1 + WIDTH_OF / 2) with boxxyerror fc rgb int(word(COLOURS, i)) title title_of(i), \
 	STAGES using (0):($0 + 1):ytic(1) with points pt -1 notitle
