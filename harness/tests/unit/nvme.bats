@@ -89,8 +89,7 @@ lib() {
 	[[ $output == *'name = "iddr-standby"'*"iddr.device=/dev/nvme0n1"*'pci = [ "0000:00:11.0" ]'* ]]
 	run -0 lib 'testbed_config storage'
 	[[ $output == *'name = "iddr-storage"'*'pci = [ "0000:00:10.0" ]'* ]]
-	lib nvme_image
-	args=$(IDDR_ACCEL=tcg lib 'qemu_arguments SOCKETS')
+	args=$(lib 'XEN_IMAGE=x VMLINUX=v IMAGE=i IDDR_ACCEL=tcg; nvme_image; qemu_arguments S')
 	[[ $args == *"subsys=subsystem,addr=10.0"*"subsys=subsystem,addr=11.0"*"shared=on"* && $args == *$'-m\n2560\n'* ]]
 	STANDBY='' run -0 lib testbed_domains
 	[[ $output == $'storage\napp' ]]
@@ -102,9 +101,9 @@ lib() {
 
 @test "on a Xen host the address must be given, and be one" {
 	export BACKING=nvme TESTBED=xen
-	run -2 lib nvme_address storage
+	run -2 lib 'nvme_address storage'
 	[[ $output == *"NVME_PCI=0000:04:00.0"*"will be overwritten"* ]]
-	NVME_PCI=04:00.0 run -2 lib nvme_address storage
+	NVME_PCI=04:00.0 run -2 lib 'nvme_address storage'
 	[[ $output == *"NVME_PCI=04:00.0 is no PCI address"* ]]
 	NVME_PCI=0000:04:00.0 STANDBY=1 run -2 lib nvme_assign
 	[[ $output == *"NVME_PCI_STANDBY=0000:05:00.0"* ]]
