@@ -29,6 +29,7 @@ paper_figures() {
 		[[ -s $dir/experiment ]] || continue
 		PLOTS_OUT=$1 figures_draw "${dir%/}" "$(basename -- "$dir")"
 	done
+	PLOTS_OUT=$1 faults_figure "$RESULTS/reference/faults"
 }
 
 # paper_complaints LOG...: what TeX and BibTeX have warned of and a paper must not have.
