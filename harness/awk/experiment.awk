@@ -23,8 +23,7 @@ BEGIN {
 		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
 		" PATH of persistent map copy, Nq queues; stock; native")
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
-	describe("backing", "ram", "what the storage domain serves: its RAM disk, the NVMe controller that is passed through to it, a device that does" \
-		" nothing (null_blk), a loop device on a file in its memory", "ram nvme null loop")
+	describe("backing", "ram", "what the storage domain serves: its RAM disk, or the NVMe controller that is passed through to it", "ram nvme")
 	describe("point", "", "`RW BS QD`, each a list with commas, `idle` for no I/O, or `app NAME,...`, applications on ext4; may be repeated", \
 		"see rw, bs, qd; NAME of " APPS)
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
@@ -48,7 +47,7 @@ BEGIN {
 	words("front", "event spin hybrid adaptive poll")
 	words("back", "event spin hybrid adaptive")
 	words("data", "persistent map copy")
-	words("backing", "ram nvme null loop")
+	words("backing", "ram nvme")
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
 	words("trace", "none stages")

@@ -18,10 +18,9 @@ declare -A MEASURE_QUEUES=()
 declare -A FRONT_MODES=() BACK_MODES=()
 
 # cell_disk FRONT DATA QUEUES BACKING: the disk that serves a mode: the stock pair has xvdb, ours one for each
-# data path and number of queues, native is the device itself. NVMe's are the eight letters after those of the RAM disk, then come
-# four of the null device and four of the loop device, which have one queue.
+# data path and number of queues, native is the device itself. NVMe's are the eight letters after those of the RAM disk.
 cell_disk() {
-	local letters=abcdefghijklmnopqrstuvwx n=0
+	local letters=abcdefghijklmnop n=0
 	case $1/$2 in
 	native/*) basename -- "$(backing_device "$4")" && return ;;
 	stock/*) n=1 ;;
@@ -29,11 +28,7 @@ cell_disk() {
 	*/copy) n=3 ;;
 	esac
 	[[ $1 == stock ]] || n=$((n + 4 * ($3 - 1)))
-	case $4 in
-	nvme) n=$((n + 8)) ;;
-	null) n=$((n + 16)) ;;
-	loop) n=$((n + 20)) ;;
-	esac
+	[[ $4 == ram ]] || n=$((n + 8))
 	printf 'xvd%s\n' "${letters:n:1}"
 }
 
@@ -41,9 +36,7 @@ cell_disk() {
 disk_backing() {
 	case $1 in
 	xvd[a-h]) printf 'ram\n' ;;
-	xvd[i-p]) printf 'nvme\n' ;;
-	xvd[q-t]) printf 'null\n' ;;
-	*) printf 'loop\n' ;;
+	*) printf 'nvme\n' ;;
 	esac
 }
 
@@ -158,13 +151,9 @@ measure_prepare() {
 	MEASURE_WORK=$dir
 	defer measure_cleanup
 	plan_disks "$plan" >"$dir/disks"
-	while read -r backing <&6; do
-		# The others come with the domain.
-		[[ $backing != null && $backing != loop ]] ||
-			limited 60 in_dom storage cell-device "$backing" "$(backing_device "$backing")" "$(backing_mib "$backing")" </dev/null ||
-			testbed_lost "while $(backing_device "$backing") was made in the storage domain"
+	while read -r backing; do
 		devices+=("$(backing_device "$backing")=$(backing_mib "$backing")")
-	done 6< <(plan_backings "$plan")
+	done < <(plan_backings "$plan")
 	measure_attach "$dir/disks"
 	# shellcheck disable=SC2034 # by reference
 	MEASURE_QUEUES=() FRONT_MODES=() BACK_MODES=()

@@ -35,9 +35,7 @@ backing_device() {
 	ram) printf '/dev/ram0\n' ;;
 	nvme) printf '/dev/nvme0n1\n' ;;
 	file) printf '/dev/xvdb\n' ;;
-	null) printf '/dev/nullb0\n' ;;
-	loop) printf '/dev/loop7\n' ;;
-	*) usage_error "there is no backing '$1'; use ram, nvme, file, null or loop" ;;
+	*) usage_error "there is no backing '$1'; use ram, nvme or file" ;;
 	esac
 }
 
@@ -47,7 +45,6 @@ backing_mib() {
 	ram) printf '%s\n' "${IDDR_RAMDISK_MIB:-64}" ;;
 	nvme) printf '%s\n' "${IDDR_NVME_MIB:-64}" ;;
 	file) printf '%s\n' "$FILE_MIB" ;;
-	null | loop) printf '64\n' ;;
 	esac
 }
 
