@@ -237,6 +237,14 @@ trace_start() {
 	done
 }
 
+# trace_end: end what an experiment that was stopped has left.
+trace_end() {
+	local dom
+	for dom in app storage; do
+		LIMITED_GRACE=1 limited 20 in_dom "$dom" cell-trace read </dev/null >/dev/null 2>&1 || true
+	done
+}
+
 # trace_stop FRONT MODE: end it, and leave the stages of the cell's requests in stages.tsv of the present directory.
 trace_stop() {
 	local dom unit=1e9
@@ -418,6 +426,8 @@ cmd_experiment() {
 	hog=$(experiment_value hog "$work/normal")
 	common="$runtime $engine $batch $hog"
 	EXPERIMENT_TRACE=$(experiment_value trace "$work/normal")
+	# A testbed that is kept must not go on tracing.
+	[[ $EXPERIMENT_TRACE == none ]] || defer trace_end
 	# How a trace is made and read is part of its cells.
 	[[ $EXPERIMENT_TRACE == none ]] ||
 		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP/harness/guest/cell-trace" "$AWK/stages.awk" | text_key)"

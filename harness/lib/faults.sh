@@ -193,14 +193,14 @@ faults_isolated() {
 	faults_both
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
-	faults_arm storage "$1"
+	faults_arm storage "$1" || testbed_lost "while the fault $1 was prepared in the storage domain"
 	set -m
 	STANDBY=${3:-0} supervise --hang "$FAULTS_HANG" --limit 3 >supervise.tsv 2>supervise.log 8>&- &
 	pid=$!
 	set +m
 	MEASURE_PIDS+=("$pid")
 	wait_for 30 "the supervisor" supervise.log test -s supervise.tsv
-	faults_strike "$1" storage
+	faults_strike "$1" storage || testbed_lost "while the fault $1 was to happen"
 	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
 		sleep "$FAULTS_SETTLE"
 	else
@@ -218,7 +218,7 @@ faults_isolated() {
 	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 	in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 	in_dom app dmesg -c </dev/null >app.log 2>&1 || true
-	# One that has struck and did not return is not given back.
+	# One that has struck for good does not go; its domain has.
 	limited 10 in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
 	disk_detach app "$FAULTS_DISK" 8>&- || testbed_lost "when $FAULTS_DISK was to be detached"
 	# After which nothing should be left.
@@ -238,8 +238,8 @@ faults_monolithic() {
 	local kernel
 	faults_app_alone
 	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
-	faults_arm app "$1"
-	faults_strike "$1" app
+	faults_arm app "$1" || testbed_lost "while the fault $1 was prepared in the application domain"
+	faults_strike "$1" app || testbed_lost "while the fault $1 was to happen"
 	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
 		sleep "$FAULTS_SETTLE"
 	else
@@ -338,7 +338,8 @@ cmd_faults() {
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
 	[[ -n $run ]] || run=$({
 		environment_key "$work/facts.json"
-		cat -- "$IDDR_TOP"/harness/guest/{fault-*,iddr-supervise} "$IDDR_TOP/harness/lib/faults.sh"
+		cat -- "$IDDR_TOP"/harness/guest/{fault-*,iddr-supervise,block-stock} "$IDDR_TOP/harness/lib/faults.sh" \
+			"$IDDR_TOP/harness/tools/iddr-pulse.c" "$IDDR_TOP/modules/test/fault/iddr_fault.c"
 		printf '%s\n' "$FAULTS_HANG"
 	} | text_key)
 	FAULTS_DIR=$RESULTS/faults/$run

@@ -46,6 +46,7 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 				      sizeof(*h), slot_bytes);
 	iddr_tx_init(&q->tx, &h->req_prod, &h->req_event, 0);
 	iddr_rx_init(&q->rx, &h->rsp_prod, &h->rsp_event, 0);
+	q->rx_counted = q->rx.cons;
 	/* Each response answers a published request. */
 	q->rx_extra = 0;
 
@@ -174,6 +175,7 @@ int iddr_back_ring_map(struct iddr_queue *q, const char *dir, u32 slot_bytes,
 	}
 	iddr_tx_init(&q->tx, &h->rsp_prod, &h->rsp_event, rsp_prod);
 	iddr_rx_init(&q->rx, &h->req_prod, &h->req_event, rsp_prod);
+	q->rx_counted = q->rx.cons;
 	/* A slot is free again when its response is published. */
 	q->rx_extra = q->nr_slots;
 

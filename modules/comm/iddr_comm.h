@@ -112,6 +112,7 @@ struct iddr_queue {
 
 	/* the consumer's */
 	struct iddr_rx rx ____cacheline_aligned_in_smp;
+	u32 rx_counted;		/* rx.cons up to which rx_stats.entries counts */
 	u32 rx_extra;			/* see iddr_rx_avail() */
 	spinlock_t rx_lock;
 	bool watching;			/* the thread is awake; nobody else arms */

@@ -171,6 +171,7 @@ static int iddr_queue_drain(struct iddr_queue *q)
 		return 0;
 	}
 	q->rx_stats.entries += n;
+	WRITE_ONCE(q->rx_counted, q->rx.cons);
 	return n;
 }
 

@@ -44,13 +44,15 @@ static struct iddr_queue_attr iddr_attr_##_name =			\
 
 /*
  * Entries taken, with those of a drain that is under way: one that hangs, in a
- * driver below us, never counts its own. Both start at 0 with the connection.
+ * driver below us, never counts its own. Read without a lock: right while
+ * nothing moves.
  */
 static u64 iddr_queue_taken(const struct iddr_queue *q)
 {
-	u64 counted = READ_ONCE(q->rx_stats.entries);
+	u32 counted = READ_ONCE(q->rx_counted);
 
-	return counted + (u32)(READ_ONCE(q->rx.cons) - (u32)counted);
+	return READ_ONCE(q->rx_stats.entries) +
+	       (u32)(READ_ONCE(q->rx.cons) - counted);
 }
 
 /* Requests travel front -> back, responses the other way. */

@@ -47,6 +47,8 @@ struct fault {
 	const char *what;
 	/* Called in the function's place, with its first argument; its caller gets the result. */
 	long (*instead)(void *object);
+	/* It does, at once: of the others a thread may be in our code for good. */
+	bool returns;
 	/* Called before it, which then goes on. */
 	void (*before)(void *object);
 };
@@ -145,8 +147,8 @@ static const struct fault faults[] = {
 	{ "loop", "it loops for ever, interrupts on, and never yields", fault_loop },
 	{ "stuck", "it sleeps for ever; the rest of its kernel goes on", fault_stuck },
 	{ "memory", "it takes all memory there is and gives none back", fault_memory },
-	{ "skip", "the function returns at once, as if done: with an interrupt's handler, or what notifies, a lost one", fault_skip },
-	{ "dma", "the device gets an address that is not the domain's (at=dma_map_page_attrs)", fault_dma },
+	{ "skip", "the function returns at once, as if done: with an interrupt's handler, or what notifies, a lost one", fault_skip, .returns = true },
+	{ "dma", "the device gets an address that is not the domain's (at=dma_map_page_attrs)", fault_dma, .returns = true },
 	{ "response", "a request is answered that there was none of (at=iddr_back_respond)",
 	  .before = fault_response },
 };
@@ -163,6 +165,8 @@ static int fault_hit(struct kprobe *probe, struct pt_regs *regs)
 		fault->before((void *)regs->di);
 		return 0;
 	}
+	if (!fault->returns)
+		__module_get(THIS_MODULE);
 	/* Its caller calls the fault, with the arguments as they are. */
 	regs->ip = (unsigned long)fault->instead;
 	return 1;
