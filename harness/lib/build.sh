@@ -83,7 +83,7 @@ build_modules() {
 # and, of the agent, one for the host.
 build_tools() {
 	local key tool out=$IDDR_BUILD/tools
-	local -a cflags=(-O2 -g -Wall -Wextra -Werror -std=gnu11)
+	local -a sources libs cflags=(-O2 -g -Wall -Wextra -Werror -std=gnu11)
 	key=$(build_stamp "$IDDR_TOP/harness/tools" "$SYSROOT" "${cflags[*]}")
 	[[ ! -s $out/.stamp || $(<"$out/.stamp") != "$key" ]] || return 0
 	need gcc gcc
@@ -92,10 +92,16 @@ build_tools() {
 	rm -f -- "$out/.stamp"
 	gcc "${cflags[@]}" -o "$out/iddr-agent" "$IDDR_TOP/harness/tools/iddr-agent.c" ||
 		die "harness/tools/iddr-agent.c does not compile"
-	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth iddr-pulse; do
+	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth iddr-pulse iddr-xenstore iddr-xl; do
+		sources=("$IDDR_TOP/harness/tools/$tool.c") libs=("${BUILD_XEN_LIBS[@]}")
+		[[ $tool != iddr-xl ]] || {
+			sources+=("$IDDR_TOP/harness/tools/iddr-xenstore.c")
+			# shellcheck disable=SC2054 # commas of the linker's. Of what libxl itself is linked with, not all is in the sysroot.
+			libs=(-Wl,--allow-shlib-undefined -lxlutil -lxenlight "${libs[@]}")
+		}
 		gcc "${cflags[@]}" -s -DIDDR_XEN -isystem "$SYSROOT/usr/include" \
 			-L"$SYSROOT/usr/lib/x86_64-linux-gnu" "-Wl,-rpath-link,$SYSROOT/usr/lib/x86_64-linux-gnu" -Wl,--as-needed -o "$out/domain/$tool" \
-			"$IDDR_TOP/harness/tools/$tool.c" "${BUILD_XEN_LIBS[@]}" ||
+			"${sources[@]}" "${libs[@]}" ||
 			die "harness/tools/$tool.c does not compile"
 	done
 	printf '%s\n' "$key" >"$out/.stamp"

@@ -338,8 +338,8 @@ cmd_faults() {
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
 	[[ -n $run ]] || run=$({
 		environment_key "$work/facts.json"
-		cat -- "$IDDR_TOP"/harness/guest/{fault-*,iddr-supervise,block-stock} "$IDDR_TOP/harness/lib/faults.sh" \
-			"$IDDR_TOP/harness/tools/iddr-pulse.c" "$IDDR_TOP/modules/test/fault/iddr_fault.c"
+		cat -- "$IDDR_TOP"/harness/guest/{fault-*,iddr-supervise,iddr-hotplug,xenstore.sh,block-stock} "$IDDR_TOP/harness/lib/faults.sh" \
+			"$IDDR_TOP"/harness/tools/iddr-{pulse,xenstore,xl}.c "$IDDR_TOP/modules/test/fault/iddr_fault.c"
 		printf '%s\n' "$FAULTS_HANG"
 	} | text_key)
 	FAULTS_DIR=$RESULTS/faults/$run

@@ -80,7 +80,7 @@ supervise() {
 	[[ $(testbed_kind) == qemu ]] || boot=$IDDR_RUN/boot
 	! standby_wanted || standby=(--standby "$(domain_name standby)" --standby-config "$boot/standby.cfg")
 	testbed_exec dom0 "$(dom0_program iddr-supervise)" --config "$boot/storage.cfg" "${standby[@]}" \
-		--agent "$(dom0_program iddr-agent)" "$@" </dev/null
+		--tools "$(dirname -- "$(dom0_program iddr-agent)")" "$@" </dev/null
 }
 
 # help: supervise [--hang SECONDS] [--limit N] [--window SECONDS] [--backoff SECONDS] -- keep the storage domain in service: restart it when it dies or hangs, attach its disks again; a row an incident

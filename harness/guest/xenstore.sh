@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# xenstore.sh: xenstore for a bash script, through a process that is there already: to start one at each look takes
+# longer than the look, under emulation by a hundred times. To be sourced.
+
+# shellcheck disable=SC2034 # others read what is set here
+
+# What the last command answered, the reason if it could not be done, and the changes that nobody has asked for yet.
+xs_values=() xs_reason='' xs_changes=()
+
+# Seconds: some years.
+XS_FOREVER=99999999
+
+# xs_open PROGRAM: start iddr-xenstore, or iddr-xl.
+xs_open() {
+	coproc XS { exec "$1"; }
+	# Bash's own variables go with the process.
+	# shellcheck disable=SC2153 # bash sets it
+	xs_out=${XS[0]} xs_in=${XS[1]} xs_pid=$XS_PID
+	# Said by xs_ended instead.
+	trap '' PIPE
+}
+
+# xs_close: end it.
+xs_close() {
+	[[ -z ${xs_pid:-} ]] || kill "$xs_pid" 2>/dev/null || true
+	xs_pid=
+}
+
+# xs_ended: it should not have.
+xs_ended() {
+	printf '%s: error: the process that talks to xenstore has ended\n' "${0##*/}" >&2
+	exit 1
+}
+
+# xs_frame [SECONDS]: read a frame: set xs_kind and xs_fields, or return false when the time is over.
+xs_frame() {
+	local - head body='' rc=0
+	local IFS=$'\x1f'
+	set -f
+	read -r -N 8 -u "$xs_out" -t "${1:-$XS_FOREVER}" head || rc=$?
+	((rc <= 128)) || return 1
+	((rc == 0)) || xs_ended
+	if ((10#${head:1})); then
+		read -r -N "$((10#${head:1}))" -u "$xs_out" body || xs_ended
+	fi
+	xs_kind=${head:0:1}
+	# shellcheck disable=SC2206 # it is to be split
+	xs_fields=($body)
+}
+
+# xs COMMAND ARGUMENT...: a command of iddr-xenstore's; set xs_values, or return false and set xs_reason.
+xs() {
+	local IFS=$'\t'
+	printf '%s\n' "$*" >&"$xs_in" || xs_ended
+	xs_values=() xs_reason=
+	while xs_frame; do
+		case $xs_kind in
+		w) xs_changes+=("${xs_fields[@]}") ;;
+		=)
+			xs_values=("${xs_fields[@]}")
+			return 0
+			;;
+		*)
+			xs_reason=${xs_fields[0]}
+			return 1
+			;;
+		esac
+	done
+}
+
+# xs_change [SECONDS]: wait for a change of what is watched; set xs_path, or return false when the time is over.
+xs_change() {
+	if ((!${#xs_changes[@]})); then
+		# shellcheck disable=SC2119 # its own arguments
+		xs_frame "$@" || return 1
+		xs_changes=("${xs_fields[@]}")
+	fi
+	xs_path=${xs_changes[0]}
+	xs_changes=("${xs_changes[@]:1}")
+}
