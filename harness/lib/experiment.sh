@@ -15,6 +15,8 @@ JQ=$IDDR_TOP/harness/jq
 
 # The run that is being measured, empty when it is whole.
 EXPERIMENT_DIR=
+# Hosts to share an experiment between, as ssh knows them.
+HOSTS=${HOSTS:-}
 # Whether its cells are traced (key trace).
 EXPERIMENT_TRACE=none
 
@@ -347,12 +349,12 @@ experiment_unfinished() {
 
 # experiment_usage: leave with the usage of the verb.
 experiment_usage() {
-	usage_error "$1; usage: experiment NAME [--size smoke|quick|full] [--run RUN] [--plan] | experiment --keys"
+	usage_error "$1; usage: experiment NAME [--size smoke|quick|full] [--run RUN] [--shard I/N] [--plan] | experiment --keys"
 }
 
-# help: experiment NAME [--size SIZE] [--run RUN] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures
+# help: experiment NAME [--size SIZE] [--run RUN] [--shard I/N] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures; HOSTS="A B": on these hosts, a part on each
 cmd_experiment() {
-	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" file work envkey dir runtime engine batch hog common reps last
+	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" shard="" file work envkey dir runtime engine batch hog common reps last
 	while (($#)); do
 		case $1 in
 		--keys)
@@ -369,6 +371,10 @@ cmd_experiment() {
 			(($# > 1)) || experiment_usage "--run wants a name"
 			run=$2 && shift 2
 			;;
+		--shard)
+			(($# > 1)) || experiment_usage "--shard wants a part of a whole, such as 2/3"
+			shard=$2 && shift 2
+			;;
 		-*) experiment_usage "unknown option '$1'" ;;
 		*)
 			[[ -z $given ]] || experiment_usage "one experiment at a time, not '$given' and '$1'"
@@ -381,8 +387,10 @@ cmd_experiment() {
 	[[ $size =~ ^(smoke|quick|full)$ ]] || experiment_usage "'$size' is not a size; use smoke, quick or full"
 	[[ -z $run || $run =~ ^[A-Za-z0-9._-]+$ ]] || experiment_usage "RUN '$run' must be a plain name of letters, digits and . _ -"
 	file=$(experiment_file "$name")
+	[[ -z $shard ]] || shard_check "$shard"
 	need jq jq
 	if native_experiment_file "$file"; then
+		[[ -z $shard$HOSTS ]] || usage_error "$name runs without a testbed, in minutes: it is not shared between hosts"
 		native_experiment "$file" "$size" "$run" "$plan_only"
 		return
 	fi
@@ -390,9 +398,16 @@ cmd_experiment() {
 	# shellcheck disable=SC2064 # the directory of now
 	defer "rm -rf -- '$work'"
 	experiment_normal "$file" "$size" >"$work/normal"
-	experiment_plan <"$work/normal" >"$work/plan"
+	experiment_plan <"$work/normal" >"$work/whole"
+	shard_plan "${shard:-1/1}" <"$work/whole" >"$work/plan"
+	[[ -s $work/plan ]] || usage_error "--shard $shard has no part of $name: it has fewer blocks than that"
 	if [[ -n $plan_only ]]; then
 		cat -- "$work/plan"
+		return
+	fi
+	if [[ -n $HOSTS ]]; then
+		[[ -z $shard ]] || experiment_usage "either HOSTS or --shard"
+		experiment_on_hosts "$name" "$file" "$size" "$run"
 		return
 	fi
 	results_writable "$RESULTS"
@@ -442,6 +457,8 @@ cmd_experiment() {
 	run_plan "$dir" "$work/plan" "$envkey" "$common"
 	reps=$(experiment_value reps "$work/normal")
 	last=$((reps + $(experiment_value extra_reps "$work/normal")))
+	# What lies wide apart is known when all parts are there.
+	[[ -z $shard ]] || last=$reps
 	while ((reps < last)); do
 		derive_run "$dir"
 		awk -v upto="$reps" -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/wide.awk" "$dir/cells.tsv" >"$work/wide"
