@@ -6,26 +6,29 @@
 
 # shellcheck disable=SC2034 # others read what is set here
 
-# What the last command answered, the reason if it could not be done, and the changes that nobody has asked for yet.
-xs_values=() xs_reason='' xs_changes=()
+# What the last command answered, the reason if it could not be done, and the changes that have come, of which some have been asked for.
+xs_values=() xs_reason='' xs_changes=() xs_next=0
 
 # Seconds: some years.
 XS_FOREVER=99999999
 
 # xs_open PROGRAM: start iddr-xenstore, or iddr-xl.
 xs_open() {
-	coproc XS { exec "$1"; }
+	# It ends when it is no more needed, and not in the midst of something.
+	coproc XS {
+		trap '' TERM INT
+		exec "$1"
+	}
 	# Bash's own variables go with the process.
-	# shellcheck disable=SC2153 # bash sets it
-	xs_out=${XS[0]} xs_in=${XS[1]} xs_pid=$XS_PID
+	xs_out=${XS[0]} xs_in=${XS[1]}
 	# Said by xs_ended instead.
 	trap '' PIPE
 }
 
-# xs_close: end it.
+# xs_close: end it, when it has done what it is doing.
 xs_close() {
-	[[ -z ${xs_pid:-} ]] || kill "$xs_pid" 2>/dev/null || true
-	xs_pid=
+	[[ -z ${xs_in:-} ]] || exec {xs_in}>&-
+	xs_in=
 }
 
 # xs_ended: it should not have.
@@ -37,7 +40,8 @@ xs_ended() {
 # xs_frame [SECONDS]: read a frame: set xs_kind and xs_fields, or return false when the time is over.
 xs_frame() {
 	local - head body='' rc=0
-	local IFS=$'\x1f'
+	# The numbers are of bytes.
+	local IFS=$'\x1f' LC_ALL=C
 	set -f
 	read -r -N 8 -u "$xs_out" -t "${1:-$XS_FOREVER}" head || rc=$?
 	((rc <= 128)) || return 1
@@ -52,9 +56,15 @@ xs_frame() {
 
 # xs COMMAND ARGUMENT...: a command of iddr-xenstore's; set xs_values, or return false and set xs_reason.
 xs() {
-	local IFS=$'\t'
-	printf '%s\n' "$*" >&"$xs_in" || xs_ended
+	local IFS=$'\t' line tabs
+	line=$*
+	tabs=${line//[!$'\t']/}
 	xs_values=() xs_reason=
+	if [[ $line == *$'\n'* ]] || ((${#tabs} != $# - 1)); then
+		xs_reason="an argument has a tab or a line's end in it"
+		return 1
+	fi
+	printf '%s\n' "$line" >&"$xs_in" || xs_ended
 	while xs_frame; do
 		case $xs_kind in
 		w) xs_changes+=("${xs_fields[@]}") ;;
@@ -70,13 +80,17 @@ xs() {
 	done
 }
 
+# xs_forget: what has come and was not asked for is of no interest any more.
+xs_forget() {
+	xs_changes=() xs_next=0
+}
+
 # xs_change [SECONDS]: wait for a change of what is watched; set xs_path, or return false when the time is over.
 xs_change() {
-	if ((!${#xs_changes[@]})); then
+	if ((xs_next == ${#xs_changes[@]})); then
 		# shellcheck disable=SC2119 # its own arguments
 		xs_frame "$@" || return 1
-		xs_changes=("${xs_fields[@]}")
+		xs_changes=("${xs_fields[@]}") xs_next=0
 	fi
-	xs_path=${xs_changes[0]}
-	xs_changes=("${xs_changes[@]:1}")
+	xs_path=${xs_changes[xs_next++]}
 }

@@ -15,6 +15,7 @@ def pairs: [splits("\n") | select(. != "") | split("\t") | {(.[0]): .[1]}] | add
 	experiment_normal: $normal,
 	fio_job: $job,
 	environment: $facts[0],
+	scripts: $scripts,
 	app: ($app | pairs | del(.boot, .domid)),
 	storage: ($storage | pairs | del(.boot, .domid))
 }

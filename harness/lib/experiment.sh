@@ -192,7 +192,8 @@ environment_key() {
 	} | text_key
 }
 
-# write_manifest DIR FILE SIZE NORMAL FACTS: record what a run is, and each time it was gone on with.
+# write_manifest DIR FILE SIZE NORMAL FACTS SCRIPTS: record what a run is, and each time it was gone on with; SCRIPTS is a key of
+# what measures.
 write_manifest() {
 	local dir=$1 file=$2 size=$3 normal=$4 facts=$5 old=null
 	[[ ! -s $dir/manifest.json ]] || old=$(<"$dir/manifest.json")
@@ -200,7 +201,7 @@ write_manifest() {
 		--rawfile app "$MEASURE_WORK/app.facts" --rawfile storage "$MEASURE_WORK/storage.facts" \
 		--rawfile job "$IDDR_CONFIGS/fio/cell.fio" \
 		--arg experiment "$(basename -- "$file")" --arg size "$size" --arg run "$(basename -- "$dir")" \
-		--arg kind "$(testbed_label)" --arg boot "$MEASURE_BOOT" --arg now "$(date -u +%FT%TZ)" \
+		--arg kind "$(testbed_label)" --arg scripts "$6" --arg boot "$MEASURE_BOOT" --arg now "$(date -u +%FT%TZ)" \
 		-f "$JQ/manifest.jq" >"$dir/manifest.json.tmp" || return
 	mv -- "$dir/manifest.json.tmp" "$dir/manifest.json"
 }
@@ -390,7 +391,7 @@ cmd_experiment() {
 	[[ -z $shard ]] || shard_check "$shard"
 	need jq jq
 	if native_experiment_file "$file"; then
-		[[ -z $shard$HOSTS ]] || usage_error "$name runs without a testbed, in minutes: it is not shared between hosts"
+		[[ -z $shard ]] || usage_error "$name runs without a testbed, in minutes: it is not shared between machines"
 		native_experiment "$file" "$size" "$run" "$plan_only"
 		return
 	fi
@@ -430,11 +431,6 @@ cmd_experiment() {
 	mkdir -p -- "$dir/cells"
 	rm -rf -- "$dir"/cells/*.partial
 	cp -- "$file" "$dir/experiment"
-	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" || {
-		results_writable "$dir"
-		die "cannot write $dir/manifest.json"
-	}
-
 	runtime=$(experiment_value runtime_s "$work/normal")
 	engine=$(experiment_value engine "$work/normal")
 	batch=$(experiment_value batch "$work/normal")
@@ -448,6 +444,10 @@ cmd_experiment() {
 		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP/harness/guest/cell-trace" "$AWK/stages.awk" | text_key)"
 	# What an application does is no less a part of its cells.
 	! cut -f 7 "$work/plan" | grep -q '^app-' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-app")"
+	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" "$(text_key <<<"$envkey $common")" || {
+		results_writable "$dir"
+		die "cannot write $dir/manifest.json"
+	}
 	defer experiment_unfinished
 	# shellcheck disable=SC2016 # dom0's shell
 	[[ $hog == none ]] || stream_start hog in_dom "$hog" sh -c 'while :; do :; done'

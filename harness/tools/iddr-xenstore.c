@@ -8,7 +8,7 @@
  *
  *   read PATH...               the values
  *   list PATH                  the names of what is directly below
- *   tree PATH                  path, tab, value of all that is below
+ *   tree PATH                  of all that is below, the path and then the value
  *   write PATH VALUE [PATH VALUE]...  all of them at once
  *   rm PATH
  *   watch PATH, unwatch PATH   begin and cease to tell of changes at and below it
@@ -19,8 +19,8 @@
  * seven digits, and they. "=" comes if it was done, with the values, each followed by
  * the byte 31; "?" if it was not, with the reason. Before and at any other time come
  * frames "w" with the paths that changed, likewise. (A shell reads a pipe by single bytes
- * where it has to look for the end of a line.) Control characters in a value, which
- * a peer may have chosen, are given as "?".
+ * where it has to look for the end of a line.) Control characters in a value, tabs too, which
+ * a peer may have chosen, are given as "?". It ends if xenstore does.
  *
  * Linked with iddr-xl.c it is iddr-xl, which has the toolstack's commands too.
  */
@@ -75,7 +75,7 @@ void say_value(const char *format, ...)
 	for (; len; len--, frame_len++) {
 		unsigned char c = frame[frame_len];
 
-		if (c < ' ' && c != '\t')
+		if (c < ' ')
 			frame[frame_len] = '?';
 	}
 	frame[frame_len++] = SEPARATOR;
@@ -142,7 +142,8 @@ static int tree(const char *path, int depth)
 			break;
 		value = xs_read(xs, XBT_NULL, child, &len);
 		if (value) {
-			say_value("%s\t%s", child, value);
+			say_value("%s", child);
+			say_value("%s", value);
 			if (depth < MAX_DEPTH)
 				tree(child, depth + 1);
 		}
@@ -311,15 +312,17 @@ static void tell_changes(void)
 	char **change;
 
 	while ((change = xs_check_watch(xs))) {
-		if (wanted(change[XS_WATCH_TOKEN], change[XS_WATCH_PATH]))
+		if (wanted(change[XS_WATCH_TOKEN], change[XS_WATCH_PATH])) {
+			if (frame_len + strlen(change[XS_WATCH_PATH]) + 2 > sizeof(frame))
+				end_frame('w');
 			say_value("%s", change[XS_WATCH_PATH]);
+		}
 		free(change);
 	}
 	if (errno != EAGAIN) {
 		fprintf(stderr, "iddr-xenstore: error: the connection to xenstore has ended: %s\n", strerror(errno));
 		exit(1);
 	}
-	overflow = false;
 	if (frame_len)
 		end_frame('w');
 }
@@ -353,8 +356,7 @@ int main(int argc, char **argv)
 			perror("iddr-xenstore: poll");
 			return 1;
 		}
-		if (fds[1].revents)
-			tell_changes();
+		tell_changes();
 		if (!fds[0].revents)
 			continue;
 		n = read(STDIN_FILENO, buffer + have, sizeof(buffer) - have);
@@ -364,6 +366,8 @@ int main(int argc, char **argv)
 		while ((end = memchr(buffer, '\n', have))) {
 			*end++ = '\0';
 			obey(buffer);
+			/* Here a connection that is no more is noticed, too. */
+			tell_changes();
 			have -= end - buffer;
 			memmove(buffer, end, have);
 		}

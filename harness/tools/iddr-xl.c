@@ -10,6 +10,7 @@
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
  *   detach DOMID VDEV
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <libxl.h>
 #include <libxl_utils.h>
 #include <libxlutil.h>
+#include <xen/xen.h>
 
 #include "iddr-xenstore.h"
 
@@ -40,9 +42,8 @@ static int number(const char *text, uint32_t *domid)
 	unsigned long n;
 	char *end;
 
-	errno = 0;
 	n = strtoul(text, &end, 10);
-	if (errno || end == text || *end || n > 0x7fef)
+	if (!isdigit((unsigned char)*text) || *end || n >= DOMID_FIRST_RESERVED)
 		return EINVAL;
 	*domid = n;
 	return 0;
@@ -96,6 +97,9 @@ static int do_destroy(int argc, char **argv)
 	int rc = number(argv[0], &domid);
 
 	(void)argc;
+	/* We live in 0. */
+	if (!rc && !domid)
+		rc = EPERM;
 	return rc ? rc : libxl_domain_destroy(ctx, domid, NULL);
 }
 

@@ -107,6 +107,35 @@ fault_module() {
 	rows_are 0
 }
 
+@test "the load of SQLite finds out a disk that acknowledges what it does not keep" {
+	in_full 45
+	local figures
+	provoked='EXT4-fs|JBD2|dm-0|device-mapper: core|operation not supported error, dev loop'
+	figures=$(app 'modprobe -a loop dm-flakey
+		mapper() { dmsetup --noudevrules --noudevsync "$@"; }
+		truncate -s 48M /run/lossy
+		loop=$(losetup -f --show /run/lossy)
+		mapper create lossy --table "0 98304 linear $loop 0"
+		dmsetup mknodes lossy
+		mv /run/iddr/fault /run/iddr/fault.truth
+		fault-load start sqlite mapper/lossy
+		sleep 2
+		mapper load lossy --table "0 98304 flakey $loop 0 0 600 1 drop_writes"
+		mapper suspend --nolockfs lossy
+		mapper resume lossy
+		sleep 2
+		fault-load end sqlite mapper/lossy 2>/dev/null
+		rm -rf /run/iddr/fault
+		mv /run/iddr/fault.truth /run/iddr/fault
+		mapper remove lossy
+		losetup -d "$loop"
+		rm /run/lossy')
+	echo "$figures"
+	[[ $figures == *$'exit\t1\n'* ]]
+	awk -F '\t' '$1 == "requests" { n = $2 } $1 == "lost" { lost = $2 } $1 == "corrupt" { corrupt = $2 } $1 == "violations" { v = $2 }
+		END { exit !(n > 0 && v > 0 && v == lost + corrupt && lost <= n) }' <<<"$figures"
+}
+
 @test "the storage domain is destroyed: the supervisor notices, and has another one serve the disk, by xl alone" {
 	grep -q 'going on with xl' "$BATS_FILE_TMPDIR/log"
 	dom0 'fault-strike destroy iddr-storage iddr-agent'
@@ -117,7 +146,7 @@ fault_module() {
 @test "the driver panics: the standby takes over, and there is another one" {
 	supervisor_ends
 	supervisor env STANDBY=1 "$IDDR" supervise
-	! grep -q 'going on with xl' "$BATS_FILE_TMPDIR/log"
+	run ! grep 'going on with xl' "$BATS_FILE_TMPDIR/log"
 	fault_module "$FUNCTION"
 	dom0 'fault-strike panic iddr-storage iddr-agent'
 	recovered 1 death

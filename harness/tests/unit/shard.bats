@@ -25,7 +25,7 @@ setup() {
 		mkdir -p "$STUB"
 		cd "$HOME"
 		if [[ $1 == *'harness/iddr experiment'* ]]; then
-			cp "$SHARD_TMP/iddr" .cache/iddr/hosts/harness/iddr
+			cp "$SHARD_TMP/iddr" ".cache/iddr/hosts/$host/harness/iddr"
 			touch "$HOME/died"
 		fi
 		exec bash -c "$1"
@@ -104,6 +104,16 @@ part() {
 	run -2 "$IDDR" merge
 }
 
+@test "runs that other scripts have measured are not mixed" {
+	a=$(part 1 2 one) b=$(part 2 2 two)
+	jq '.scripts = "another"' "$b/manifest.json" >"$BATS_TEST_TMPDIR/m" && mv "$BATS_TEST_TMPDIR/m" "$b/manifest.json"
+	run -1 "$IDDR" merge "$a" "$b"
+	[[ $output == *"they differ in: scripts"* ]]
+	echo nonsense >"$b/manifest.json"
+	run -1 "$IDDR" merge "$a" "$b"
+	[[ $output == *"cannot read $b/manifest.json"* ]]
+}
+
 @test "a cell that was written to on one side is not taken for the same" {
 	a=$(part 1 2 one) b=$(part 2 2 two)
 	"$IDDR" merge "$a" "$b"
@@ -121,8 +131,8 @@ part() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/alpha/stub/ran")" -eq 8 ]
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/beta/stub/ran")" -eq 8 ]
 	[ ! -e "$STUB/ran" ]
-	cmp "$TOP/harness/lib/shard.sh" "$BATS_TEST_TMPDIR/alpha/.cache/iddr/hosts/harness/lib/shard.sh"
-	[ ! -e "$BATS_TEST_TMPDIR/alpha/.cache/iddr/hosts/.git" ]
+	cmp "$TOP/harness/lib/shard.sh" "$BATS_TEST_TMPDIR/alpha/.cache/iddr/hosts/alpha/harness/lib/shard.sh"
+	[ ! -e "$BATS_TEST_TMPDIR/alpha/.cache/iddr/hosts/alpha/.git" ]
 	# Again: they have their cells.
 	HOSTS="alpha beta" run "$IDDR" experiment tiny
 	[ "$status" -eq 0 ]
@@ -148,6 +158,7 @@ part() {
 	HOSTS="nowhere" run "$IDDR" experiment tiny
 	[ "$status" -eq 1 ]
 	[[ $output == *"no host has measured anything"* ]]
-	HOSTS="alpha" run "$IDDR" experiment tiny --shard 1/2
-	[ "$status" -eq 2 ]
+	HOSTS="alpha" run -2 "$IDDR" experiment tiny --shard 1/2
+	HOSTS="alpha alpha" run -2 "$IDDR" experiment tiny
+	[[ $output == *"names a host twice"* ]]
 }
