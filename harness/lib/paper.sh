@@ -37,6 +37,12 @@ paper_complaints() {
 	! grep -hE '^(LaTeX|Package [a-z]+) Warning: .*(undefined|multiply defined|Rerun|has changed)|^Overfull |^Missing character|^Warning--' -- "$@" >&2
 }
 
+# paper_tables OUT: those tables that are as long as their run.
+paper_tables() {
+	awk -v order="$(awk 'NF { printf "%s ", $1 }' <<<"$FAULTS")" -f "$AWK/table.awk" -f "$AWK/fault-table.awk" "$RESULTS/reference/faults/summary.tsv" >"$1/faults.tex"
+	[[ -s $1/faults.tex ]] || die "$RESULTS/reference/faults/summary.tsv has no fault for the paper's table"
+}
+
 # paper_tex OUT: typeset in OUT until references and contents stand still.
 paper_tex() {
 	local out=$1 pass log
@@ -68,6 +74,7 @@ paper_make() {
 	paper_numbers "$out/numbers.tex"
 	paper_lint "$out/numbers.tex"
 	paper_figures "$out"
+	paper_tables "$out"
 	paper_tex "$out"
 	cp -- "$out/iddr.pdf" "$IDDR_TOP/paper/iddr.pdf"
 	note "paper/iddr.pdf: $(sed -nE 's/^Output written on .*\(([0-9]+ pages).*/\1/p' "$out/iddr.log")"
