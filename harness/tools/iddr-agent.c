@@ -585,6 +585,20 @@ static bool peers_watch(void)
 	return watching;
 }
 
+/* If P's domain had another name, as which we are connected to it, that is P's vchan: the agent serves one at a time. */
+static void peer_renamed(struct peer *p)
+{
+	struct peer *q;
+
+	for (q = peers; q; q = q->next) {
+		if (q == p || !q->link.vchan || q->domid != p->domid)
+			continue;
+		p->link = q->link;
+		memset(&q->link, 0, sizeof(q->link));
+		return;
+	}
+}
+
 /* A live vchan to agent INDEX of the domain NAME, or NULL with a reason. */
 static struct peer *peer_get(const char *name, int index, char *why, size_t size)
 {
@@ -619,7 +633,10 @@ static struct peer *peer_get(const char *name, int index, char *why, size_t size
 		snprintf(why, size, "there is no domain %s", name);
 		return NULL;
 	}
-	if (!vchan_connect(&p->link, p->domid, index)) {
+	peer_renamed(p);
+	if (p->link.vchan && !libxenvchan_is_open(p->link.vchan))
+		vchan_disconnect(&p->link);
+	if (!p->link.vchan && !vchan_connect(&p->link, p->domid, index)) {
 		snprintf(why, size, "the agent in %s (domain %d) does not serve", name, p->domid);
 		return NULL;
 	}

@@ -148,6 +148,8 @@ fault_module() {
 	supervisor env STANDBY=1 "$IDDR" supervise
 	run ! grep 'going on with xl' "$BATS_FILE_TMPDIR/log"
 	fault_module "$FUNCTION"
+	# Whoever is connected to it must find it by its new name.
+	dom standby true </dev/null
 	dom0 'fault-strike panic iddr-storage iddr-agent'
 	recovered 1 death
 	[[ $(field created) == - && $(field up) == - ]]
