@@ -5,7 +5,8 @@ set encoding utf8
 set datafile separator "\t"
 set datafile columnheaders
 N = words(FAULTS)
-ROWS = (N + 1) / 2
+COLUMNS = N > 1 ? 2 : 1
+ROWS = (N + COLUMNS - 1) / COLUMNS
 BOTTOM = 1.9
 WIDTH = 11.0
 HEIGHT = 3.8 * ROWS + BOTTOM
@@ -23,7 +24,7 @@ set yrange [0:*]
 set xrange [-5:*]
 set xlabel "seconds since the last answer" offset 0,0.6
 set ylabel "answers/s" offset 1,0
-set multiplot layout ROWS, 2 margins screen 1.4 / WIDTH, 1 - 0.25 / WIDTH, BOTTOM / HEIGHT, 1 - 1.3 / HEIGHT spacing screen 1.6 / WIDTH, 1.7 / HEIGHT \
+set multiplot layout ROWS, COLUMNS margins screen 1.4 / WIDTH, 1 - 0.25 / WIDTH, BOTTOM / HEIGHT, 1 - 1.3 / HEIGHT spacing screen 1.6 / WIDTH, 1.7 / HEIGHT \
 	title sprintf("The application's disk around a fault (%s)", TESTBED)
 unset key
 do for [i = 1:N] {
