@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # xenstore.sh: xenstore for a bash script, through a process that is there already: to start one at each look takes
-# longer than the look, under emulation by a hundred times. To be sourced.
+# longer than the look, under emulation by far. To be sourced.
 
 # shellcheck disable=SC2034 # others read what is set here
 

@@ -136,7 +136,8 @@ cmd_shard_on() {
 	# What is finished counts in any case.
 	mkdir -p -- "$out.partial"
 	printf -v words '%q' "results/$name/$run"
-	shard_ssh "$host" "cd $place && tar -cf - -C $words ." </dev/null | tar -xf - -C "$out.partial" || return 1
+	shard_ssh "$host" "cd $place && tar -cf - -C $words ." </dev/null | tar -xf - -C "$out.partial" ||
+		die "the results could not be fetched from $host; what is finished is kept there, and the same command goes on"
 	mv -T -- "$out.partial" "$out"
 	return "$rc"
 }

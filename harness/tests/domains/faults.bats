@@ -143,6 +143,11 @@ fault_module() {
 	[[ $(field created) != - && $(field up) != - ]]
 }
 
+@test "the back end's driver is unbound under load: its domain lives, its disk is lost, another domain serves it" {
+	dom0 'fault-strike unbind iddr-storage iddr-agent'
+	recovered 2 disk
+}
+
 @test "the driver panics: the standby takes over, and there is another one" {
 	supervisor_ends
 	supervisor env STANDBY=1 "$IDDR" supervise
