@@ -11,8 +11,12 @@
 #
 # An application (rw is app-NAME) has operations in place of requests; whatever is counted "per_io" is per operation.
 #
+# Where several application domains load the storage domain (app_domains), what is measured is the first one's, save iops_all and CPU time,
+# which are all of theirs, as is what the storage domain does where it cannot be told whom it does it for: interrupts, context
+# switches. What the others did is counted by their back ends.
+#
 # Windows: counters of the ring run from `prep` (nothing else uses the disk between then and
-# the first request) to `end`; context switches and CPU time from `begin` to `end`.
+# the first request) to `end`; context switches, CPU time, and what others did, from `begin` to `end`.
 
 BEGIN {
 	FS = OFS = "\t"
@@ -26,7 +30,7 @@ BEGIN {
 		"ring_requests_per_io", "suppressed_per_io", "spins_per_io", "sleeps_per_io", \
 		"copied_bytes_per_io", "grant_ops_per_io", "spin_hits_per_io", "arms_per_io", \
 		"cpu_app_pct", "cpu_storage_pct", "cpu_dom0_pct", "thread_front_pct", "thread_back_pct", \
-		"irq_device_per_io"
+		"irq_device_per_io", "app_domains", "iops_all"
 }
 
 # The rules of raw.awk run first; none of them matches a line of fio.tsv.
@@ -60,6 +64,8 @@ function verdict(c,    req, back_req, why, app) {
 		return "the CPU times are missing"
 	if (c in complaint)
 		return "the kernel said: " complaint[c]
+	if ((why = rivals_verdict(c)) != "")
+		return why
 	if (front[c] == "native")
 		return ""
 	if (rw[c] == "idle") {
@@ -90,6 +96,23 @@ function verdict(c,    req, back_req, why, app) {
 	return ""
 }
 
+# rivals_verdict: what the other application domains have done wrong, or "".
+function rivals_verdict(c,    k) {
+	if (c in rival_failed)
+		return "the load of another application domain failed (" rival_failed[c] ")"
+	for (k = 2; k <= domains[c]; k++)
+		if (!(rival_requests(c, "rival" k) > 0))
+			return "application domain " k " did no request"
+	return ""
+}
+
+# rival_requests: requests that the back ends of others' disks served during the cell; who: rival2, or rivals for all.
+function rival_requests(c, who,    n) {
+	n = front[c] == "stock" ? add(delta(c, "storage", who "_rd_req", "begin", "end"), delta(c, "storage", who "_wr_req", "begin", "end")) : \
+		delta(c, "storage", who "_requests", "begin", "end")
+	return n + 0
+}
+
 # usable: "", or why the cell is not used. A cell that failed when it was measured stays failed.
 function usable(c,    why) {
 	why = verdict(c)
@@ -99,6 +122,11 @@ function usable(c,    why) {
 # both: how much a counter of our pair moved on both sides together.
 function both(c, pair, name) {
 	return pair ? add(delta(c, "run", "front_" name, "prep", "end"), delta(c, "storage", "back_" name, "prep", "end")) : ""
+}
+
+# both_sides: what happened in the first application domain and, for n of its `all` requests, in the storage domain.
+function both_sides(app, storage, n, all) {
+	return add(app, storage == "" || !all ? storage : storage * n / all)
 }
 
 # percent: 100 x of y, or - where there is no x or y.
@@ -118,6 +146,8 @@ END {
 		why = usable(c)
 		gsub(/[\t"]/, " ", why)
 		n = ios[c]
+		others = domains[c] > 1 ? rival_requests(c, "rivals") : 0
+		all = n + others
 		pair = front[c] != "native" && front[c] != "stock"
 		requests = pair ? delta(c, "run", "front_requests", "prep", "end") : \
 			add(delta(c, "storage", "back_rd_req", "prep", "end"), delta(c, "storage", "back_wr_req", "prep", "end"))
@@ -125,10 +155,12 @@ END {
 		notify_b = pair ? delta(c, "storage", "back_notify_sent", "prep", "end") : ""
 		native = front[c] == "native"
 		irq_a = native ? "" : delta(c, "run", "irq", "prep", "end")
-		irq_s = native ? "" : delta(c, "storage", "irq", "prep", "end")
+		irq_s = native ? "" : delta(c, "storage", "irq", domains[c] > 1 ? "begin" : "prep", "end")
 		sw_a = native ? "" : delta(c, "run", "ctxt", "begin", "end")
 		sw_s = delta(c, "storage", "ctxt", "begin", "end")
 		cpu_a = delta(c, "cpu", "app", "begin", "end")
+		for (k = 2; k <= domains[c]; k++)
+			cpu_a += delta(c, "cpu", "iddr-app" k, "begin", "end")
 		cpu_s = delta(c, "cpu", "storage", "begin", "end")
 		cpu_0 = delta(c, "cpu", "dom0", "begin", "end")
 		wall = delta(c, "cpu", "time", "begin", "end")
@@ -139,12 +171,12 @@ END {
 			c in has_fio ? sprintf("%.3f", ms[c] ? bytes[c] / 1048.576 / ms[c] : 0) : "-", \
 			c in has_fio ? sprintf("%.1f", mean[c]) : "-", c in has_fio && rw[c] !~ /^app-/ ? sprintf("%.1f", p50[c]) : "-", \
 			c in has_fio && rw[c] !~ /^app-/ ? sprintf("%.1f", p99[c]) : "-", \
-			per_io(add(add(cpu_a, cpu_s), cpu_0) == "" ? "" : add(add(cpu_a, cpu_s), cpu_0) / 1000, n), \
-			per_io(cpu_a == "" ? "" : cpu_a / 1000, n), per_io(cpu_s == "" ? "" : cpu_s / 1000, n), \
-			per_io(cpu_0 == "" ? "" : cpu_0 / 1000, n), \
+			per_io(add(add(cpu_a, cpu_s), cpu_0) == "" ? "" : add(add(cpu_a, cpu_s), cpu_0) / 1000, all), \
+			per_io(cpu_a == "" ? "" : cpu_a / 1000, all), per_io(cpu_s == "" ? "" : cpu_s / 1000, all), \
+			per_io(cpu_0 == "" ? "" : cpu_0 / 1000, all), \
 			per_io(add(notify_f, notify_b), n), per_io(notify_f, n), per_io(notify_b, n), \
-			per_io(add(irq_a, irq_s), n), per_io(irq_a, n), per_io(irq_s, n), \
-			per_io(add(sw_a, sw_s), n), per_io(sw_a, n), per_io(sw_s, n), \
+			per_io(both_sides(irq_a, irq_s, n, all), n), per_io(irq_a, n), per_io(irq_s, all), \
+			per_io(both_sides(sw_a, sw_s, n, all), n), per_io(sw_a, n), per_io(sw_s, all), \
 			per_io(requests, n), \
 			per_io(both(c, pair, "notify_suppressed"), n), \
 			per_io(both(c, pair, "spin_iterations"), n), \
@@ -155,6 +187,7 @@ END {
 			percent(cpu_a, wall), percent(cpu_s, wall), percent(cpu_0, wall), \
 			percent(delta(c, "run", "front_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "run", "time", "begin", "end")), \
 			percent(delta(c, "storage", "back_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "storage", "time", "begin", "end")), \
-			per_io(delta(c, native ? "run" : "storage", "irq_device", "prep", "end"), n)
+			per_io(delta(c, native ? "run" : "storage", "irq_device", "prep", "end"), n), \
+			domains[c], c in has_fio ? sprintf("%.2f", iops[c] + (others ? others / delta(c, "storage", "time", "begin", "end") : 0)) : "-"
 	}
 }

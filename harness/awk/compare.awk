@@ -19,8 +19,8 @@ NR == 1 {
 		nm = split("rate lat_p50_ns lat_p99_ns cpu_ns_per_req", metric, " ")
 		split("requests/s|latency p50|latency p99|CPU/request", title, "|")
 	} else {
-		nk = split("mode backing rw bs qd", key, " ")
-		split("mode backing operation block depth", heading, " ")
+		nk = split("mode backing rw bs qd app_domains", key, " ")
+		split("mode backing operation block depth domains", heading, " ")
 		nm = split("iops lat_p50_us cpu_us_per_io irq_per_io ctxsw_per_io", metric, " ")
 		split("IOPS|latency p50|CPU/request|interrupts/req|switches/req", title, "|")
 	}
@@ -29,7 +29,8 @@ NR == 1 {
 {
 	p = ""
 	for (i = 1; i <= nk; i++) {
-		p = p (i > 1 ? "\t" : "") $c[key[i]] (key[i] == "qd" && $c["jobs"] > 1 ? "x" $c["jobs"] : "")
+		x = key[i] == "app_domains" && !(key[i] in c) ? 1 : $c[key[i]]
+		p = p (i > 1 ? "\t" : "") x (key[i] == "qd" && $c["jobs"] > 1 ? "x" $c["jobs"] : "")
 	}
 	if (!(p in n)) {
 		point[++np] = p
@@ -94,10 +95,13 @@ END {
 		}
 		if (i == 1 && !named)
 			continue
+		# One application domain is what everybody takes for granted.
+		if (agree && key[i] == "app_domains" && first == 1)
+			continue
 		if (agree)
 			common = common (common == "" ? "" : ", ") heading[i] " " first
 		else
-			wk[i] = key[i] ~ /^(bs|qd|bytes|depth|batch)$/ ? w : -w
+			wk[i] = key[i] ~ /^(bs|qd|app_domains|bytes|depth|batch)$/ ? w : -w
 	}
 	wa = max(length(a), 5)
 	wb = max(length(b), 5)

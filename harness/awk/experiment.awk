@@ -33,12 +33,15 @@ BEGIN {
 	describe("jobs", "1", "fio threads that share the disk", "1 to 64")
 	describe("engine", "libaio", "how fio does its I/O (front end poll needs io_uring)", "libaio io_uring")
 	describe("batch", "1", "requests that fio submits at once, and waits for before it submits more (iodepth_batch, iodepth_batch_complete_min)", "1 to the smallest queue depth")
+	describe("app_domains", "1", "application domains that load the storage domain at once, each on a disk of its own. The first one's load is measured;" \
+		" iops_all is what all of them got, and CPU time that of all", "1 to 4 (more than 1: RAM disk, one queue, persistent; no native, idle, app)")
 	describe("app_vcpus", "1", "virtual CPUs of the application domain; a disk has a queue for each unless @Nq", "1 to 2")
 	describe("app_cpu", "0", "physical CPU that the application domain runs on; dom0 runs on 0", "0 to 1023")
 	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
 	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
-	describe("trace", "none", "record both domains' tracepoints in every cell and tell a request's stages from them (stages.tsv); it costs time," \
-		" which is in what is measured", "none stages (queue depth 1, one job)")
+	describe("trace", "none", "record in every cell, which costs time that is in what is measured: stages: both domains' tracepoints, to tell a request's" \
+		" stages (stages.tsv); xen: a second of what the hypervisor does, for domain switches and hypercalls by kind (hypercalls.tsv)", \
+		"none stages (queue depth 1, one job) xen (runtime_s of 5 or more)")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median)", "0 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
@@ -50,7 +53,7 @@ BEGIN {
 	words("backing", "ram nvme")
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
-	words("trace", "none stages")
+	words("trace", "none stages xen")
 	words("app", APPS)
 	words("rw", "randread randwrite read write randrw")
 	if (keys) {
@@ -69,6 +72,11 @@ function describe(k, def, what, allow) {
 	default_of[k] = def
 	help[k] = what
 	allowed[k] = allow
+}
+
+# setting: the value of a key, given or by default.
+function setting(k) {
+	return k in value ? value[k] : default_of[k]
 }
 
 # words: register the words that a key takes.
@@ -182,7 +190,7 @@ function mode_keep(m) {
 
 # modes_resolved: the modes of a group with all defaults filled in.
 function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
-	vcpus = "app_vcpus" in value ? value["app_vcpus"] : default_of["app_vcpus"]
+	vcpus = setting("app_vcpus")
 	place = file ":" group_line[g]
 	for (i = 1; i <= nmodes[g]; i++) {
 		m = mode[g, i]
@@ -194,14 +202,14 @@ function modes_resolved(g,    i, m, part, out, has, vcpus, place) {
 			m = m "@-@-"
 		else {
 			if (part[2] == "")
-				part[2] = "data" in value ? value["data"] : default_of["data"]
+				part[2] = setting("data")
 			if (part[3] == "")
 				part[3] = vcpus "q"
 			m = part[1] "@" part[2] "@" part[3]
 			if (part[3] + 0 > vcpus)
 				wrong_at(place, "modes: '" m "' has more queues than app_vcpus = " vcpus)
 		}
-		if (part[1] ~ /^poll/ && value["engine"] != "io_uring")
+		if (part[1] ~ /^poll/ && setting("engine") != "io_uring")
 			wrong_at(place, "modes: '" part[1] "' needs engine = io_uring")
 		if (part[1] ~ /^poll/ && group_idle[g])
 			wrong_at(place, "modes: '" part[1] "' has nothing to poll for at point 'idle' or 'app'")
@@ -226,6 +234,20 @@ function point_add(p, name) {
 	# What nobody polls for.
 	if (p ~ /^(idle|app-)/)
 		group_idle[ngroups] = 1
+}
+
+# several_domains: check what cannot be had in more than one application domain.
+function several_domains(    g, n, i, m) {
+	for (g = 1; g <= ngroups; g++) {
+		n = split(resolved[g], m, " ")
+		for (i = 1; i <= n; i++)
+			if (m[i] !~ /@persistent@1q$/)
+				wrong_at(file ":" group_line[g], "modes: '" m[i] "' cannot be had in several application domains, as app_domains asks")
+		if (group_idle[g])
+			wrong_at(file ":" group_line[g], "points 'idle' and 'app' cannot be had in several application domains, as app_domains asks")
+	}
+	if (setting("backing") != "ram" || setting("app_vcpus") > 1 || setting("trace") != "none")
+		wrong_at(file, "app_domains: more than 1 goes neither with backing = nvme, nor with app_vcpus or trace")
 }
 
 # product: add the points of one product of lists.
@@ -311,6 +333,8 @@ $0 == "" { next }
 			w = ""
 		} else if (k == "jobs")
 			w = whole(k, w, 1, 64) ? w + 0 : ""
+		else if (k == "app_domains")
+			w = whole(k, w, 1, 4) ? w + 0 : ""
 		else if (k == "app_vcpus")
 			w = whole(k, w, 1, 2) ? w + 0 : ""
 		else if (k == "app_cpu" || k == "storage_cpu")
@@ -372,9 +396,13 @@ END {
 		split(point[i], f, /[ \t]/)
 		if ("batch" in value && f[2] != "-" && f[3] < value["batch"] + 0)
 			wrong_at(file ":" seen_point[point[i]], "batch: " value["batch"] " is more than the queue depth " f[3])
-		if (value["trace"] == "stages" && (f[3] != 1 || ("jobs" in value) && value["jobs"] != 1))
+		if (setting("trace") == "stages" && (f[3] != 1 || setting("jobs") != 1))
 			wrong_at(file ":" seen_point[point[i]], "trace = stages wants queue depth 1 and one job")
 	}
+	if (setting("trace") == "xen" && setting("runtime_s") < 5)
+		wrong_at(file ":" line["trace"], "trace = xen wants runtime_s of 5 or more: the trace begins after the load, and ends before it")
+	if (setting("app_domains") != 1)
+		several_domains()
 	if (bad) {
 		close("cat 1>&2")
 		exit 2
@@ -383,7 +411,7 @@ END {
 		k = key[i]
 		if (k ~ /^(modes|data|point|rw|bs|qd)$/)
 			continue
-		print k "\t" ((k in value) ? value[k] : default_of[k])
+		print k "\t" setting(k)
 	}
 	for (i = g = 1; g <= ngroups; g++) {
 		print "modes\t" resolved[g]

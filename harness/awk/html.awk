@@ -31,7 +31,7 @@ function number(x,    whole, rest, sign, at) {
 # heading: what people call a column; its own name where there is none.
 function heading(name,    list, n, i, pair) {
 	if (!HEADINGS++) {
-		n = split("bs=block|qd=depth|rw=operation|bytes=payload (B)|reps=n|iops=IOPS|mib_per_s=MiB/s|lat_mean_us=latency, mean (µs)|" \
+		n = split("bs=block|qd=depth|app_domains=application domains|iops_all=IOPS of all domains|rw=operation|bytes=payload (B)|reps=n|iops=IOPS|mib_per_s=MiB/s|lat_mean_us=latency, mean (µs)|" \
 			"lat_p50_us=latency p50 (µs)|lat_p90_us=latency p90 (µs)|lat_p99_us=latency p99 (µs)|lat_p999_us=latency p99.9 (µs)|cpu_us_per_io=CPU/request (µs)|" \
 			"cpu_app_us_per_io=CPU/request, application (µs)|cpu_storage_us_per_io=CPU/request, storage (µs)|cpu_dom0_us_per_io=CPU/request, dom0 (µs)|" \
 			"notify_per_io=notifications/request|notify_front_per_io=notifications/request, front|notify_back_per_io=notifications/request, back|" \

@@ -12,6 +12,8 @@
 #	            to unlimited, and adaptive
 #	IDLE_MODES  the modes of idle disks
 #	BACKINGS    what the storage domain served, if there was more than one; BACKING_QD the depths of the first point
+#	DOMAINS     how many application domains loaded the storage domain, if there was more than one number; DOMAINS_QD the depths
+#	CALL_MODES  all modes
 #	APPS        the applications, APP_MODES how their disks waited
 #	FIGURES     the figures
 
@@ -36,6 +38,9 @@ col("rw") ~ /^app-/ {
 	panel = col("rw") ":" col("bs")
 	qd = col("qd") + 0
 	mode = col("mode")
+	domain = col_or("app_domains", 1)
+	if (!known_domains[domain]++)
+		domains = domains (ndomains++ ? " " : "") domain
 	if (!known_backing[col("backing")]++)
 		backings = backings (nbackings++ ? " " : "") col("backing")
 	if (!npanels && !panel_depths || panel == order[1]) {
@@ -102,6 +107,8 @@ END {
 			max = q
 	}
 	for (i = 1; i <= nmodes; i++)
+		all_modes = all_modes (i > 1 ? " " : "") modes[i]
+	for (i = 1; i <= nmodes; i++)
 		if (most[modes[i]] == deepest)
 			depth_modes = depth_modes (depth_modes == "" ? "" : " ") modes[i]
 	if (npanels)
@@ -116,9 +123,11 @@ END {
 		figures = figures " idle"
 	if (apps != "")
 		figures = figures " applications"
-	# The others do not tell backings apart.
+	# The others do not tell backings or numbers of domains apart.
 	if (nbackings > 1)
 		figures = "backing"
+	if (ndomains > 1)
+		figures = "domains"
 	sub(/^ /, "", figures)
 	split(order[1], point, ":")
 	print quoted("FIGURES", figures) quoted("PANELS", panels) quoted("DEPTHS", "(" list ")") \
@@ -127,5 +136,6 @@ END {
 		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
 		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
 		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle) \
-		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths)
+		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths) \
+		quoted("CALL_MODES", all_modes) quoted("DOMAINS", domains) quoted("DOMAINS_QD", panel_depths)
 }

@@ -20,7 +20,7 @@ BEGIN {
 		chosen = 1
 	}
 	print "testbed", "backing", "rw", "bs", "qd", "jobs", "mode", "base", "metric", "n", "ratio", "lo", "hi", "value", "base_value", \
-		"front", "back", "data", "queues"
+		"front", "back", "data", "queues", "app_domains"
 }
 
 NR == 1 {
@@ -29,11 +29,14 @@ NR == 1 {
 }
 
 col("status") == "ok" && col("rw") != "idle" {
-	p = col("testbed") OFS col("backing") OFS col("rw") OFS col("bs") OFS col("qd") OFS col("jobs")
+	domains = col_or("app_domains", 1)
+	p = col("testbed") OFS col("backing") OFS col("rw") OFS col("bs") OFS col("qd") OFS col("jobs") OFS domains
 	m = mode_name(col("front"), col("back"), col("data"), col("queues"))
 	if (!(p in rank)) {
 		point[++npoints] = p
-		rank[p] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
+		shown[p] = substr(p, 1, length(p) - length(OFS domains))
+		domains_of[p] = domains
+		rank[p] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"), domains)
 	}
 	if (!(m in known)) {
 		known[m] = col("front") OFS col("back") OFS col("data") OFS col("queues")
@@ -74,15 +77,15 @@ function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b) {
 	sort_num(va, nv)
 	sort_num(vd, nv)
 	if (n < nv || !n) {
-		print p, m, d, x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m]
+		print shown[p], m, d, x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m], domains_of[p]
 		return
 	}
 	# Each row has its own stream, so that no row depends on which others are printed.
-	rand_seed(seed + rank[p] % 1000003 + length(m d x) * 7919)
+	rand_seed(int(seed + rank[p] % 1000003 + length(m d x) * 7919))
 	bootstrap_median(r, n, draws)
 	sort_num(r, n)
-	print p, m, d, x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
-		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m]
+	print shown[p], m, d, x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
+		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m], domains_of[p]
 }
 
 END {

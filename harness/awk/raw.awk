@@ -6,7 +6,7 @@
 #	DIR/run.txt DIR/storage.txt DIR/cpu.txt ...
 #
 # Then delta(cell, source, name, from, to) is how much a counter moved between two snapshots. A counter of
-# our pair is the sum over all queues of the disk.
+# our pair is the sum over all queues of the disk; what begins with rivals_ is that of the other application domains' disks.
 
 FNR == 1 {
 	nfile++
@@ -23,6 +23,9 @@ nfile == 1 {
 	meta[$1] = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS $10 OFS $11 OFS $12 OFS $13 OFS $14
 	front[$1] = $6; back[$1] = $7; data[$1] = $8; rw[$1] = $10; queues[$1] = $14
 	boot[$1] = $15; disk[$1] = $16; devid[$1] = $17; runtime_s[$1] = $18
+	domains[$1] = 1 + split($19, list, " ")
+	for (i = 1; i < domains[$1]; i++)
+		rival[$1, list[i]] = i + 1
 	next
 }
 
@@ -40,8 +43,10 @@ source == "cpu" {
 	split($0, word, " ")
 	part = word[2]
 	seen[cell, source, part] = 1
-	if (part == "exit")
+	if (part == "exit" && source == "run")
 		status[cell] = word[3]
+	else if (part == "exit" && word[3] != 0)
+		rival_failed[cell] = source
 	next
 }
 
@@ -73,6 +78,10 @@ $1 ~ /^(front|back)\// {
 	n = split($1, name, "/")
 	if (name[2] == disk[cell] || name[2] == devid[cell])
 		sum[cell, source, part, name[1] "_" name[n]] += $2
+	else if ((cell, name[2]) in rival) {
+		sum[cell, source, part, "rivals_" name[n]] += $2
+		sum[cell, source, part, "rival" rival[cell, name[2]] "_" name[n]] += $2
+	}
 	next
 }
 $1 == "ctxt" || $1 == "time" {

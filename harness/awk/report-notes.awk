@@ -9,14 +9,17 @@ BEGIN { FS = "\t" }
 NR == 1 {
 	header()
 	native = "subject" in COLUMN
-	nk = split(native ? "subject place load backing bytes depth batch" : "rw bs qd jobs backing", key, " ")
+	nk = split(native ? "subject place load backing bytes depth batch" : "rw bs qd jobs backing app_domains", key, " ")
 	next
 }
 {
 	k = native ? "" : mode_name(col("front"), col("back"), col("data"), col("queues"))
 	modes[native ? col("subject") : k]
-	for (i = 1; i <= nk; i++)
-		k = k (k == "" ? "" : " ") (key[i] ~ /^(qd|jobs|bytes|depth|batch)$/ ? heading(key[i]) " " : "") col(key[i])
+	for (i = 1; i <= nk; i++) {
+		if (key[i] == "app_domains" && col_or(key[i], 1) == 1)
+			continue
+		k = k (k == "" ? "" : " ") (key[i] ~ /^(qd|jobs|app_domains|bytes|depth|batch)$/ ? heading(key[i]) " " : "") col(key[i])
+	}
 	p = k
 	sub(/^[^ ]+ /, "", p)
 	points[p]

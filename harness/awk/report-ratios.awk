@@ -9,7 +9,7 @@ BEGIN { FS = "\t" }
 NR == 1 {
 	for (i = 1; i <= NF; i++)
 		c[$i] = i
-	nk = split("subject" in c ? "subject place load backing bytes depth batch" : "mode rw bs qd jobs backing", key, " ")
+	nk = split("subject" in c ? "subject place load backing bytes depth batch" : "mode rw bs qd jobs backing" ("app_domains" in c ? " app_domains" : ""), key, " ")
 	next
 }
 {

@@ -64,10 +64,11 @@ function cell(i, f,    lo, hi, s) {
 }
 
 END {
-	IDS = "mode subject place load backing data rw bs bytes qd depth batch jobs queues front back target block rep order status reason reps"
-	FEW = "mode subject place load backing rw bs bytes qd depth batch jobs queues target rep status reason reps iops lat_p50_us lat_p99_us cpu_us_per_io" \
+	IDS = "mode subject place load backing data rw bs bytes qd depth batch jobs app_domains queues front back target block rep order status reason reps"
+	FEW = "mode subject place load backing rw bs bytes qd depth batch jobs app_domains queues target rep status reason reps iops lat_p50_us lat_p99_us cpu_us_per_io" \
 		" notify_per_io ctxsw_per_io irq_per_io mib_per_s rate lat_p50_ns lat_p99_ns cpu_ns_per_req switches_per_req doorbells_per_req" \
-		" iterations findings seconds instructions_per_req transfers_per_req upgrades_per_req corpus_files commit"
+		" iterations findings seconds instructions_per_req transfers_per_req upgrades_per_req corpus_files commit" \
+		" submit_us signal_us take_us back_us device_us signal_back_us take_back_us complete_us total_us domain kind per_io"
 	# Where there is no mode, its parts say which row it is.
 	if (!("mode" in c))
 		FEW = FEW " front back data"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # rows.awk: functions for the programs that look up rows of our tab-separated tables by "COLUMN=VALUE COLUMN=VALUE ...".
+# COLUMN=A,B,C is any of these; COLUMN!=VALUE, COLUMN!=A,B,C none of them.
 
 # rows_read: have file's lines in ROWS_TEXT. Return: whether there is such a table.
 function rows_read(file,    line, n) {
@@ -16,7 +17,7 @@ function rows_read(file,    line, n) {
 
 # rows_find: the rows of file that filter is true of; their cells of the columns that wanted names (with blanks between) are in
 # CELL[row, column]. Return: how many there are; -1: none can be, ROWS_WRONG says why.
-function rows_find(file, filter, wanted,    f, n, i, j, nf, nw, c, w, want, key, at, value, found) {
+function rows_find(file, filter, wanted,    f, n, i, j, nf, nw, c, w, want, key, at, none, value, found) {
 	if (!rows_read(file)) {
 		ROWS_WRONG = "there is no table " file
 		return -1
@@ -27,20 +28,21 @@ function rows_find(file, filter, wanted,    f, n, i, j, nf, nw, c, w, want, key,
 	nf = split(filter, w, " ")
 	nw = split(wanted, want, " ")
 	for (i = 1; i <= nf + nw; i++) {
-		key = i <= nf ? substr(w[i], 1, index(w[i], "=") - 1) : want[i - nf]
+		key = i <= nf ? rows_key(w[i]) : want[i - nf]
 		if (!(key in c)) {
 			ROWS_WRONG = file " has no column '" key "'"
 			return -1
 		}
 	}
 	for (i = 1; i <= nf; i++) {
-		at[i] = c[substr(w[i], 1, index(w[i], "=") - 1)]
-		value[i] = substr(w[i], index(w[i], "=") + 1)
+		at[i] = c[rows_key(w[i])]
+		none[i] = w[i] ~ /^[^=]*!=/
+		value[i] = "," substr(w[i], index(w[i], "=") + 1) ","
 	}
 	for (i = 2; i <= ROWS_LINES[file]; i++) {
 		split(ROWS_TEXT[file, i], f, "\t")
 		for (j = 1; j <= nf; j++)
-			if (f[at[j]] "" != value[j] "")
+			if ((index(value[j], "," f[at[j]] ",") == 0) != none[j])
 				break
 		if (j <= nf)
 			continue
@@ -49,6 +51,12 @@ function rows_find(file, filter, wanted,    f, n, i, j, nf, nw, c, w, want, key,
 			CELL[found, want[j]] = f[c[want[j]]]
 	}
 	return found + 0
+}
+
+# rows_key: the column that a condition is about.
+function rows_key(condition) {
+	sub(/!?=.*/, "", condition)
+	return condition
 }
 
 # rows_number: is v a number as our tables have them?

@@ -17,7 +17,7 @@ FNR == 1 {
 	header()
 	native = "subject" in COLUMN
 	if (++run == 1) {
-		nkeys = split(native ? "testbed place load backing bytes depth batch" : "testbed backing rw bs qd jobs", key, " ")
+		nkeys = split(native ? "testbed place load backing bytes depth batch" : "testbed backing rw bs qd jobs app_domains", key, " ")
 		nmetrics = split(native ? "rate rate_slice lat_p50_ns lat_p99_ns cpu_ns_per_req" : \
 			"iops lat_p50_us lat_p99_us cpu_us_per_io notify_per_io irq_per_io ctxsw_per_io", metric, " ")
 	}
@@ -27,13 +27,13 @@ FNR == 1 {
 col("status") == "ok" && (native ? col("depth") > 0 : col("rw") != "idle") {
 	p = col(key[1])
 	for (i = 2; i <= nkeys; i++)
-		p = p OFS col(key[i])
+		p = p OFS (key[i] == "app_domains" ? col_or(key[i], 1) : col(key[i]))
 	m = native ? col("subject") : mode_name(col("front"), col("back"), col("data"), col("queues"))
 	k = p OFS m
 	if (run == 1 && !(k in rank)) {
 		row[++nrows] = k
 		point[k] = p
-		rank[k] = native ? native_point_rank() : point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
+		rank[k] = native ? native_point_rank() : point_rank(col("rw"), col("bs"), col("qd"), col("jobs"), col_or("app_domains", 1))
 		second[k] = native ? subject_rank(m) : mode_rank(col("front"), col("back"), col("data"), col("queues"))
 	}
 	b = native ? col("rep") : col("block") SUBSEP col("boot")
@@ -79,7 +79,7 @@ function ratio_row(k, x,    na, nb, a, b, n, both) {
 		return
 	}
 	# Each row has its own stream, so that no row depends on which others are printed.
-	rand_seed(seed + rank[k] % 1000003 + length(k x) * 7919)
+	rand_seed(int(seed + rank[k] % 1000003 + length(k x) * 7919))
 	bootstrap_ratio(a, na, b, nb, draws)
 	print k, per == "" ? "A" : per, x, n, sprintf("%.4f", quantile(b, nb, 0.5) / quantile(a, na, 0.5)), \
 		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), both

@@ -15,12 +15,12 @@ BEGIN {
 		" ring_requests_per_io suppressed_per_io spins_per_io sleeps_per_io copied_bytes_per_io grant_ops_per_io" \
 		" spin_hits_per_io arms_per_io cpu_app_pct cpu_app_pct_lo cpu_app_pct_hi cpu_storage_pct cpu_storage_pct_lo" \
 		" cpu_storage_pct_hi cpu_dom0_pct thread_front_pct thread_front_pct_lo thread_front_pct_hi thread_back_pct" \
-		" thread_back_pct_lo thread_back_pct_hi mib_per_s_lo mib_per_s_hi irq_device_per_io", \
+		" thread_back_pct_lo thread_back_pct_hi mib_per_s_lo mib_per_s_hi irq_device_per_io iops_all iops_all_lo iops_all_hi", \
 		out, " ")
 	line = "testbed" OFS "front" OFS "back" OFS "data" OFS "backing" OFS "rw" OFS "bs" OFS "qd" OFS "reps"
 	for (i = 1; i <= nout; i++)
 		line = line OFS out[i]
-	print line, "jobs", "queues", "mode"
+	print line, "jobs", "queues", "mode", "app_domains"
 }
 
 NR == 1 {
@@ -31,14 +31,15 @@ NR == 1 {
 col("status") == "ok" {
 	g = col("testbed") OFS col("front") OFS col("back") OFS col("data") OFS col("backing") OFS \
 		col("rw") OFS col("bs") OFS col("qd")
-	k = g SUBSEP col("jobs") SUBSEP col("queues")
+	k = g SUBSEP col("jobs") SUBSEP col("queues") SUBSEP col_or("app_domains", 1)
 	if (!(k in reps)) {
 		group[++ngroups] = k
 		name[k] = g
 		jobs[k] = col("jobs")
 		queues[k] = col("queues")
+		domains[k] = col_or("app_domains", 1)
 		mode[k] = mode_name(col("front"), col("back"), col("data"), col("queues"))
-		prank[k] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"))
+		prank[k] = point_rank(col("rw"), col("bs"), col("qd"), col("jobs"), domains[k])
 		mrank[k] = mode_rank(col("front"), col("back"), col("data"), col("queues"))
 	}
 	reps[k]++
@@ -46,8 +47,9 @@ col("status") == "ok" {
 		m = out[i]
 		if (m ~ /_(lo|hi)$/)
 			continue
-		if (col(m) != "-")
-			value[k, m, ++count[k, m]] = col(m)
+		x = m == "iops_all" ? col_or(m, col("iops")) : col(m)
+		if (x != "-")
+			value[k, m, ++count[k, m]] = x
 	}
 }
 
@@ -85,6 +87,6 @@ END {
 			sort_num(v, n)
 			line = line OFS (n ? digits(quantile(v, n, p)) : "-")
 		}
-		print line, jobs[k], queues[k], mode[k]
+		print line, jobs[k], queues[k], mode[k], domains[k]
 	}
 }

@@ -19,6 +19,11 @@ function col(name) {
 	return $COLUMN[name]
 }
 
+# col_or: the named column of the present line, or value in a table from before there was such a column.
+function col_or(name, value) {
+	return name in COLUMN ? $COLUMN[name] : value
+}
+
 # size_bytes: 4k -> 4096.
 function size_bytes(s) {
 	return s * (s ~ /k$/ ? 1024 : s ~ /m$/ ? 1048576 : 1)
@@ -47,8 +52,8 @@ function mode_rank(front, back, data, queues) {
 	return 100 * (10 * queues + (data == "persistent" ? 1 : data == "map" ? 2 : 3)) + 10 * side_rank(front) + side_rank(back)
 }
 
-# point_rank: a number that sorts points by operation, size, depth and jobs.
-function point_rank(rw, bs, qd, jobs,    r) {
+# point_rank: a number that sorts points by operation, size, depth, jobs and application domains.
+function point_rank(rw, bs, qd, jobs, domains,    r) {
 	r = rw == "randread" ? 1 : rw == "read" ? 2 : rw == "randwrite" ? 3 : rw == "write" ? 4 : rw == "randrw" ? 5 : 6
-	return ((r * 10000000 + size_bytes(bs)) * 10000 + qd) * 100 + jobs
+	return ((r * 10000000 + size_bytes(bs)) * 10000 + qd) * 100 + jobs + (domains - 1) / 10
 }

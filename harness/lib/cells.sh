@@ -16,6 +16,11 @@ declare -A MEASURE_QUEUES=()
 # How our front ends (by disk) and back ends (by virtual device number) wait, as far as we know.
 # shellcheck disable=SC2034 # by reference
 declare -A FRONT_MODES=() BACK_MODES=()
+# The disks of our pair in the application domains that are not measured (rivals), and which domain has each.
+declare -A RIVAL_DISKS=()
+# How many application domains load the storage domain in the present cell; processes and inputs of the loads of all but the first.
+CELL_DOMAINS=1
+RIVAL_PIDS=() RIVAL_FDS=()
 
 # cell_disk FRONT DATA QUEUES BACKING: the disk that serves a mode: the stock pair has xvdb, ours one for each
 # data path and number of queues, native is the device itself. NVMe's are the eight letters after those of the RAM disk.
@@ -32,10 +37,18 @@ cell_disk() {
 	printf 'xvd%s\n' "${letters:n:1}"
 }
 
+# rival_disk FRONT K: the disk for a mode in application domain K, from 2 on: ours, or the stock pair's. No two domains have disks of
+# one name, since back ends' counters are told apart by it.
+rival_disk() {
+	local letters=qrstuv n=$(($2 - 2))
+	[[ $1 != stock ]] || n=$((n + 3))
+	printf 'xvd%s\n' "${letters:n:1}"
+}
+
 # disk_backing DISK: what the storage domain serves as a disk of cell_disk's.
 disk_backing() {
 	case $1 in
-	xvd[a-h]) printf 'ram\n' ;;
+	xvd[a-hq-v]) printf 'ram\n' ;;
 	*) printf 'nvme\n' ;;
 	esac
 }
@@ -57,6 +70,19 @@ plan_disks() {
 				printf '%s stock\n' "$(cell_disk "$front" - - "$backing")"
 			else
 				printf '%s iddr %s %s\n' "$(cell_disk "$front" "$path" "$queues" "$backing")" "$path" "$queues"
+			fi
+		done
+}
+
+# rival_disks PLAN K: print the disks that a plan needs in application domain K, as plan_disks does.
+rival_disks() {
+	local front
+	awk -F '\t' -v k="$2" '$14 >= k && !seen[$11 == "stock"]++ { print $11 }' "$1" |
+		while read -r front; do
+			if [[ $front == stock ]]; then
+				printf '%s stock\n' "$(rival_disk stock "$2")"
+			else
+				printf '%s iddr persistent 1\n' "$(rival_disk ours "$2")"
 			fi
 		done
 }
@@ -95,10 +121,10 @@ in_dom() {
 	testbed_exec "$dom" -- "$@" 8>&-
 }
 
-# measure_present: print the disks that are there, as plan_disks does those that are wanted.
+# measure_present DOM: print the disks that an application domain has, as plan_disks does those that are wanted.
 measure_present() {
 	local fronts backs disk pair rest devid
-	fronts=$(limited 120 in_dom app cell-disks front </dev/null) || return
+	fronts=$(limited 120 in_dom "$1" cell-disks front </dev/null) || return
 	backs=$(limited 120 in_dom storage cell-disks back </dev/null) || return
 	while read -r disk pair rest; do
 		if [[ $pair == iddr ]]; then
@@ -115,46 +141,47 @@ measure_parameter() {
 	limited 120 in_dom "$1" cell-parameter "$2" "$3" "$4" </dev/null || testbed_lost "while setting $2's parameter $3"
 }
 
-# measure_attach FILE: attach the disks of the application domain that FILE (of plan_disks) wants and
+# measure_attach DOM FILE: attach the disks of an application domain that FILE (of plan_disks) wants and
 # that are not there yet.
 measure_attach() {
-	local have disk pair path queues old_path='' old_queues=''
-	have=$(measure_present) || testbed_lost "while looking at the disks"
+	local dom=$1 have disk pair path queues old_path='' old_queues=''
+	have=$(measure_present "$dom") || testbed_lost "while looking at the disks"
 	while read -r disk pair path queues <&6; do
 		case $'\n'$have$'\n' in
 		*$'\n'"$disk $pair${path:+ $path $queues}"$'\n'*) continue ;;
 		*$'\n'"$disk "*)
-			die "$disk of the application domain is there but not as $pair${path:+ with $path, $queues queues}; detach it or run 'harness/iddr down'" ;;
+			die "$disk of the domain $dom is there but not as $pair${path:+ with $path, $queues queues}; detach it or run 'harness/iddr down'" ;;
 		esac
-		note "attaching $disk ($pair pair${path:+, $path, queues: $queues})"
+		note "attaching $disk to $dom ($pair pair${path:+, $path, queues: $queues})"
 		if [[ $pair == iddr ]]; then
 			path=$(measure_parameter storage iddr_back data_path "$path")
-			queues=$(measure_parameter app iddr_front queues "$queues")
+			queues=$(measure_parameter "$dom" iddr_front queues "$queues")
 			old_path=${old_path:-$path} old_queues=${old_queues:-$queues}
 		fi
-		disk_attach app "$disk" "$(backing_device "$(disk_backing "$disk")")" "block-$pair" 8>&-
-	done 6<"$1"
+		disk_attach "$dom" "$disk" "$(backing_device "$(disk_backing "$disk")")" "block-$pair" 8>&-
+	done 6<"$2"
 	if [[ -n $old_path ]]; then
 		measure_parameter storage iddr_back data_path "$old_path" >/dev/null
-		measure_parameter app iddr_front queues "$old_queues" >/dev/null
+		measure_parameter "$dom" iddr_front queues "$old_queues" >/dev/null
 	fi
-	have=$(measure_present) || testbed_lost "while looking at the disks"
+	have=$(measure_present "$dom") || testbed_lost "while looking at the disks"
 	while IFS= read -r disk; do
 		[[ $'\n'$have$'\n' == *$'\n'$disk$'\n'* ]] ||
 			die "wanted '$disk', but there is '$(grep "^${disk%% *} " <<<"$have" || true)'"
-	done <"$1"
+	done <"$2"
 }
 
 # measure_prepare DIR PLAN: prepare domains, disks and watchers; leaves facts in DIR/*.facts.
 measure_prepare() {
 	local dir=$1 plan=$2 app storage keys disk path queues backing devices=()
+	RIVAL_DISKS=() CELL_DOMAINS=1
 	MEASURE_WORK=$dir
 	defer measure_cleanup
 	plan_disks "$plan" >"$dir/disks"
 	while read -r backing; do
 		devices+=("$(backing_device "$backing")=$(backing_mib "$backing")")
 	done < <(plan_backings "$plan")
-	measure_attach "$dir/disks"
+	measure_attach app "$dir/disks"
 	# shellcheck disable=SC2034 # by reference
 	MEASURE_QUEUES=() FRONT_MODES=() BACK_MODES=()
 	while read -r disk _ path queues; do
@@ -168,13 +195,80 @@ measure_prepare() {
 	app=$(awk '$1 == "domid" { print $2 }' "$dir/app.facts")
 	storage=$(awk '$1 == "domid" { print $2 }' "$dir/storage.facts")
 	keys=("/local/domain/$app/data/iddr/phase" "/local/domain/$storage/data/iddr/phase")
+	rivals_prepare "$dir" "$plan"
 	stream_start storage in_dom storage iddr-snap watch "${keys[@]}"
-	stream_start cpu in_dom dom0 cell-cpu "${keys[@]}"
+	stream_start cpu in_dom dom0 "$(dom0_program cell-cpu)" "$(dom0_program iddr-cputime)" "${keys[@]}"
 	{ modes_set front - && modes_set back -; } || testbed_lost "while setting modes"
 	measure_warm "$plan" "$dir/disks"
 }
 
-# measure_warm PLAN DISKS: one unmeasured load on each disk: grants and caches get their steady state.
+# rivals_prepare DIR PLAN: prepare the application domains that a plan has beside the first.
+rivals_prepare() {
+	local dir=$1 k disk pair
+	for ((k = 2; k <= ${IDDR_APP_DOMAINS:-1}; k++)); do
+		rival_disks "$2" "$k" >"$dir/disks$k"
+		measure_attach "app$k" "$dir/disks$k"
+		limited 120 in_dom "app$k" cell-prepare rival </dev/null >"$dir/app$k.facts" || testbed_lost "while preparing the domain app$k"
+		while read -r disk pair _; do
+			[[ $pair == stock ]] || RIVAL_DISKS[$disk]=$k
+		done <"$dir/disks$k"
+		measure_warm "$2" "$dir/disks$k" "app$k"
+	done
+}
+
+# rivals_start FRONT JOB...: begin with a load in all application domains of this cell but the first, whose front ends
+# wait as FRONT says; JOB... is cell_job's arguments after the disk.
+rivals_start() {
+	local front=$1 k end disk job fd
+	shift
+	RIVAL_PIDS=() RIVAL_FDS=()
+	set -m
+	for ((k = 2; k <= CELL_DOMAINS; k++)); do
+		disk=$(rival_disk "$front" "$k")
+		# It ends when it is told to; the hooks are the measured load's.
+		job=$(cell_job "/dev/$disk" "$@" | grep -v '^exec_')
+		mkfifo "rival$k.in"
+		in_dom "app$k" cell-rival "$disk" "$front" "$job" <"rival$k.in" >"rival$k.txt" 2>&1 &
+		RIVAL_PIDS+=("$!")
+		MEASURE_PIDS+=("$!")
+	done
+	set +m
+	# After all of them are there, so that none holds another's input open.
+	for ((k = 2; k <= CELL_DOMAINS; k++)); do
+		exec {fd}>"rival$k.in"
+		RIVAL_FDS+=("$fd")
+		rm -f -- "rival$k.in"
+	done
+	end=$((SECONDS + 60))
+	for ((k = 2; k <= CELL_DOMAINS; k++)); do
+		until grep -q '^begun' "rival$k.txt"; do
+			if [[ ! -d /proc/${RIVAL_PIDS[k - 2]} ]] || ((SECONDS >= end)); then
+				tail -n 5 "rival$k.txt" >&2
+				return 1
+			fi
+			sleep 0.05
+		done
+	done
+}
+
+# rivals_stop: end these loads, within 30 s.
+rivals_stop() {
+	local fd pid end=$((SECONDS + 30))
+	for fd in ${RIVAL_FDS[@]+"${RIVAL_FDS[@]}"}; do
+		exec {fd}>&-
+	done
+	for pid in ${RIVAL_PIDS[@]+"${RIVAL_PIDS[@]}"}; do
+		while [[ -d /proc/$pid ]]; do
+			((SECONDS < end)) || return 1
+			sleep 0.05
+		done
+		wait "$pid" 2>/dev/null || true
+		unset 'MEASURE_PIDS[-1]'
+	done
+	RIVAL_PIDS=() RIVAL_FDS=()
+}
+
+# measure_warm PLAN DISKS [DOM]: one unmeasured load on each disk: grants and caches get their steady state.
 measure_warm() {
 	local bs qd poll disk pair polled
 	# The point that has most data in flight; at least what a small experiment has.
@@ -190,7 +284,7 @@ measure_warm() {
 		polled=$poll
 		[[ $pair == iddr ]] || polled=
 		# shellcheck disable=SC2086 # nothing where there is no poll
-		limited 120 in_dom app cell-warm "$bs" "$qd" "$(backing_mib "$(disk_backing "$disk")")" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
+		limited 120 in_dom "${3:-app}" cell-warm "$bs" "$qd" "$(backing_mib "$(disk_backing "$disk")")" $polled "$disk" </dev/null || testbed_lost "while warming up $disk"
 	done 6<"$2"
 }
 
@@ -220,13 +314,18 @@ stream_wait() {
 
 # measure_cleanup: stop what runs in the background; leave our pair quiet.
 measure_cleanup() {
-	local pid side
+	local pid side disk
 	for pid in ${MEASURE_PIDS[@]+"${MEASURE_PIDS[@]}"}; do
 		kill -- "-$pid" 2>/dev/null || true
 	done
 	MEASURE_PIDS=()
 	for side in back front; do
 		MODES_LIMIT=10 modes_set "$side" - 2>/dev/null || true
+	done
+	# Loads that were not ended in due form have left their front ends as they were.
+	((${#RIVAL_PIDS[@]})) || return 0
+	for disk in "${!RIVAL_DISKS[@]}"; do
+		limited 10 in_dom "app${RIVAL_DISKS[$disk]}" cell-mode front "$disk=event" </dev/null >/dev/null 2>&1 || true
 	done
 }
 
@@ -264,7 +363,8 @@ limited() {
 
 # modes_words front|back DISK [MODE]: put into WORDS what cell-mode must be told so that DISK's end waits
 # as MODE says and every other disk's is quiet, as far as that is not so already. A mode that is not
-# measured must not spin beside the one that is. DISK - is none. MODE of a back end is MODE/POLLMODE.
+# measured must not spin beside the one that is. DISK - is none. MODE of a back end is MODE/POLLMODE. Back ends of the rivals' disks
+# wait as DISK's does where they take part in the cell.
 modes_words() {
 	local disk name want
 	local -n now=${1^^}_MODES
@@ -278,6 +378,12 @@ modes_words() {
 			[[ $disk != "$2" ]] || want=$3
 			want=${MEASURE_QUEUES[$disk]}/$want
 		fi
+		[[ ${now[$name]:-} == "$want" ]] || WORDS+=("$name=$want")
+	done
+	[[ $1 == back ]] || return 0
+	for disk in "${!RIVAL_DISKS[@]}"; do
+		name=$(cell_devid "$disk") want=1/event/event
+		[[ $2 == - ]] || ((RIVAL_DISKS[$disk] > CELL_DOMAINS)) || want=1/$3
 		[[ ${now[$name]:-} == "$want" ]] || WORDS+=("$name=$want")
 	done
 }
@@ -360,11 +466,14 @@ cell_measure() {
 # cell_json KEY BLOCK REP ORDER FRONT BACK DATA QUEUES BACKING RW BS QD JOBS RUNTIME RANDSEED ENGINE BATCH:
 # print what a cell is.
 cell_json() {
-	local disk
+	local disk k rivals=()
+	for ((k = 2; k <= CELL_DOMAINS; k++)); do
+		rivals+=("$(cell_devid "$(rival_disk "$5" "$k")")")
+	done
 	disk=$(cell_disk "$5" "$7" "$8" "$9")
 	jq -n --arg testbed "$MEASURE_LABEL" --arg boot "$MEASURE_BOOT" --arg key "$1" --arg block "$2" --argjson rep "$3" \
 		--argjson order "$4" --arg front "$5" --arg back "$6" --arg data "$7" --arg queues "$8" --arg backing "$9" \
 		--arg rw "${10}" --arg bs "${11}" --argjson qd "${12}" --argjson jobs "${13}" --argjson runtime_s "${14}" \
 		--argjson randseed "${15}" --arg engine "${16}" --argjson batch "${17}" --arg disk "$disk" --arg devid "$(cell_devid "$disk")" \
-		--arg started "$(date -u +%FT%TZ)" '$ARGS.named'
+		--arg rivals "${rivals[*]}" --arg started "$(date -u +%FT%TZ)" '$ARGS.named'
 }

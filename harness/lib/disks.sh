@@ -67,17 +67,27 @@ disk_vdev_number() {
 	printf '%s\n' "$((letter < 16 ? (202 << 8) + 16 * letter : (1 << 28) + (letter << 8)))"
 }
 
-# help: attach VDEV TARGET [SCRIPT] -- attach a device of the storage domain to app
-cmd_attach() {
-	(($# == 2 || $# == 3)) || usage_error "attach needs VDEV and TARGET, such as: attach xvda /dev/ram0"
-	disk_vdev_number "$1" >/dev/null
-	disk_attach app "$@"
+# disk_named [DOM:]VDEV: set DISK_DOM and DISK_VDEV from how a user names a disk of an application domain; app, if none is named.
+disk_named() {
+	DISK_DOM=app DISK_VDEV=$1
+	if [[ $1 == *:* ]]; then
+		DISK_DOM=${1%%:*} DISK_VDEV=${1#*:}
+	fi
+	[[ $DISK_DOM == app || $DISK_DOM == app[2-4] ]] || usage_error "'$DISK_DOM' is no application domain; use app, or app2 to app4"
+	disk_vdev_number "$DISK_VDEV" >/dev/null
 }
 
-# help: detach VDEV [--force] -- detach a disk from app
+# help: attach [DOM:]VDEV TARGET [SCRIPT] -- attach a device of the storage domain to app, or to DOM (app2 to app4)
+cmd_attach() {
+	(($# == 2 || $# == 3)) || usage_error "attach needs VDEV and TARGET, such as: attach xvda /dev/ram0"
+	disk_named "$1"
+	disk_attach "$DISK_DOM" "$DISK_VDEV" "${@:2}"
+}
+
+# help: detach [DOM:]VDEV [--force] -- detach a disk from app, or from DOM
 cmd_detach() {
 	(($# == 1 || $# == 2)) || usage_error "detach needs VDEV"
 	[[ -z ${2:-} || $2 == --force ]] || usage_error "detach: unknown option '$2'; usage: detach VDEV [--force]"
-	disk_vdev_number "$1" >/dev/null
-	disk_detach app "$@"
+	disk_named "$1"
+	disk_detach "$DISK_DOM" "$DISK_VDEV" "${@:2}"
 }

@@ -88,7 +88,7 @@ cell_rows() {
 	for d in "$@"; do
 		metas+=("$d/cell.json")
 		[[ ! -s $d/fio.json ]] || fios+=("$d/fio.json")
-		for f in run storage cpu; do
+		for f in run storage cpu rival2 rival3 rival4; do
 			[[ ! -s $d/$f.txt ]] || texts+=("$d/$f.txt")
 		done
 	done
@@ -101,7 +101,7 @@ cell_rows() {
 
 # derive_run DIR: make the tables of a run from its raw data.
 derive_run() {
-	local dir=$1 list=() stages n tab=$'\t'
+	local dir=$1 list=() stages traces n tab=$'\t'
 	mapfile -t list < <(find "$dir/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' 2>/dev/null | sort)
 	((${#list[@]})) || die "there are no cells in $dir; run the experiment first"
 	# Those of another environment, which a named run may have, do not mix with these.
@@ -124,13 +124,19 @@ derive_run() {
 	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
 	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
 	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
-	stages=()
+	stages=() traces=()
 	for n in "${list[@]}"; do
 		[[ $n == *.failed-* || ! -s $n/stages.tsv ]] || stages+=("$n/stages.tsv")
+		[[ $n == *.failed-* || ! -s $n/xen.tsv ]] || traces+=("$n/xen.tsv")
 	done
-	((${#stages[@]})) || return 0
-	awk -f "$AWK/stats.awk" -f "$AWK/breakdown.awk" "${stages[@]}" >"$dir/stages.tsv.tmp"
-	mv -- "$dir/stages.tsv.tmp" "$dir/stages.tsv"
+	if ((${#stages[@]})); then
+		awk -f "$AWK/stats.awk" -f "$AWK/breakdown.awk" "${stages[@]}" >"$dir/stages.tsv.tmp"
+		mv -- "$dir/stages.tsv.tmp" "$dir/stages.tsv"
+	fi
+	if ((${#traces[@]})); then
+		awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/hypercalls.awk" "$dir/cells.tsv" "${traces[@]}" >"$dir/hypercalls.tsv.tmp"
+		mv -- "$dir/hypercalls.tsv.tmp" "$dir/hypercalls.tsv"
+	fi
 }
 
 # newest_run EXPERIMENT: the run directory whose tables are newest, else the committed reference.
@@ -231,9 +237,15 @@ trace_clock() {
 	if [[ $MEASURE_LABEL == tcg ]]; then printf 'local\n'; else printf 'x86-tsc\n'; fi
 }
 
-# trace_start FRONT: if the experiment traces, begin with it in both domains.
+# trace_start FRONT: if the experiment traces, begin with it: in both domains, or in the hypervisor when the load has begun.
 trace_start() {
-	local dom
+	local dom=app
+	if [[ $EXPERIMENT_TRACE == xen ]]; then
+		[[ $1 != native ]] || dom=storage
+		dom=$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/$dom.facts")
+		stream_start xentrace in_dom dom0 "$(dom0_program cell-xentrace)" "/local/domain/$dom/data/iddr/phase" 1
+		return
+	fi
 	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
 	for dom in app storage; do
 		limited 60 in_dom "$dom" cell-trace start "$(trace_clock)" </dev/null || testbed_lost "while tracing was begun"
@@ -248,9 +260,35 @@ trace_end() {
 	done
 }
 
+# xentrace_stop: wait for the trace of the hypervisor, and leave its sums, by the domains' names, in xen.tsv of the present directory.
+xentrace_stop() {
+	local pid=${MEASURE_PIDS[-1]} end=$((SECONDS + 120)) rc=0
+	# A cell without I/O has nothing to trace, and has failed.
+	grep -q "^@ begin " run.txt || end=0
+	while [[ -d /proc/$pid ]] && ((SECONDS < end)); do
+		sleep 0.1
+	done
+	kill -- "-$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || rc=$?
+	unset 'MEASURE_PIDS[-1]'
+	((end)) || return 0
+	if ((rc != 0)); then
+		tail -n 3 -- "$MEASURE_WORK/xentrace.stream.err" >&2
+		die "the trace of the hypervisor failed; 'harness/iddr experiment --keys' says what trace = xen wants"
+	fi
+	awk -v app="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/app.facts")" -v storage="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/storage.facts")" '
+		BEGIN { FS = OFS = "\t"; name[0] = "dom0"; name[app] = "app"; name[storage] = "storage"; name[32767] = "idle" }
+		NF == 3 { $1 = $1 in name ? name[$1] : "other" }
+		{ print }' "$MEASURE_WORK/xentrace.stream" | sort >xen.tsv
+}
+
 # trace_stop FRONT MODE: end it, and leave the stages of the cell's requests in stages.tsv of the present directory.
 trace_stop() {
 	local dom unit=1e9
+	if [[ $EXPERIMENT_TRACE == xen ]]; then
+		xentrace_stop
+		return
+	fi
 	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
 	for dom in app storage; do
 		limited 60 in_dom "$dom" cell-trace read </dev/null >"$dom.trace" || testbed_lost "while a trace was read"
@@ -267,19 +305,22 @@ trace_stop() {
 
 # run_cells DIR PLAN RUNTIME ENGINE BATCH TOTAL: measure the cells of PLAN (lines with keys); adds to FAILED_CELLS.
 run_cells() {
-	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed
+	local dir=$1 runtime=$3 engine=$4 batch=$5 total=$6 todo started key order rep block data queues backing rw bs qd jobs front back randseed domains
 	local id disk count=0 n in_a_row=0 left name what command rate
 	todo=$(wc -l <"$2")
 	n=$((total - todo))
 	started=$(now_ms)
 	mkdir -p -- "$MEASURE_WORK/cell"
-	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed <&7; do
+	while IFS=$'\t' read -r key order rep block data queues backing rw bs qd jobs front back randseed domains <&7; do
 		id=$(printf '%s %s' "$key" "$MEASURE_BOOT" | text_key)
 		disk=$(cell_disk "$front" "$data" "$queues" "$backing")
 		name=$(mode_name "$front/$back@$data@${queues}q")
 		what="rep $rep $rw $bs qd$qd"
 		[[ $rw != idle ]] || what="rep $rep"
 		((jobs == 1)) || what+=" x$jobs"
+		# shellcheck disable=SC2034 # cells.sh's
+		CELL_DOMAINS=$domains
+		((domains == 1)) || what+=", $domains domains"
 		rm -rf -- "$MEASURE_WORK/cell"
 		mkdir -- "$MEASURE_WORK/cell"
 		cd -- "$MEASURE_WORK/cell" || die "cannot enter $MEASURE_WORK/cell"
@@ -296,12 +337,15 @@ run_cells() {
 		fi
 		cell_json "$key" "$block" "$rep" "$order" "$front" "$back" "$data" "$queues" "$backing" "$rw" "$bs" \
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
+		((domains == 1)) || rivals_start "$front" "$rw" "$bs" "$qd" "$jobs" "$((runtime + 600))" "$((randseed / 2))" "$engine" "$batch" "$front" \
+			"$(backing_mib "$backing")" || testbed_lost "while the other domains' loads were begun, in cell $((n + 1)) of $total ($what $name)"
 		trace_start "$front"
 		cell_measure "$id" "$front" "$back" "$disk" "$((runtime + 60))" "${command[@]}" <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"
 			testbed_lost "in cell $((n + 1)) of $total ($what $name)"
 		}
+		((domains == 1)) || rivals_stop || testbed_lost "while the other domains' loads were ended, in cell $((n + 1)) of $total ($what $name)"
 		trace_stop "$front" "$name"
 		cell_keep "$dir" "$id" || {
 			results_writable "$dir"
@@ -415,10 +459,11 @@ cmd_experiment() {
 
 	# The testbed is booted anew if it has others, or lacks a device.
 	IDDR_APP_VCPUS=$(experiment_value app_vcpus "$work/normal")
+	IDDR_APP_DOMAINS=$(experiment_value app_domains "$work/normal" | tr ' ' '\n' | sort -n | tail -n 1)
 	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
 	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
 	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
-	export IDDR_APP_VCPUS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
+	export IDDR_APP_VCPUS IDDR_APP_DOMAINS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
@@ -438,10 +483,10 @@ cmd_experiment() {
 	common="$runtime $engine $batch $hog"
 	EXPERIMENT_TRACE=$(experiment_value trace "$work/normal")
 	# A testbed that is kept must not go on tracing.
-	[[ $EXPERIMENT_TRACE == none ]] || defer trace_end
+	[[ $EXPERIMENT_TRACE != stages ]] || defer trace_end
 	# How a trace is made and read is part of its cells.
 	[[ $EXPERIMENT_TRACE == none ]] ||
-		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP/harness/guest/cell-trace" "$AWK/stages.awk" | text_key)"
+		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP"/harness/guest/cell-{trace,xentrace} "$AWK/stages.awk" | text_key)"
 	# What an application does is no less a part of its cells.
 	! cut -f 7 "$work/plan" | grep -q '^app-' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-app")"
 	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" "$(text_key <<<"$envkey $common")" || {

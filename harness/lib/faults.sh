@@ -213,18 +213,18 @@ faults_isolated() {
 	wait "$pid" 2>/dev/null || true
 	unset 'MEASURE_PIDS[-1]'
 	printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
-	[[ $(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
+	[[ $(limited 30 in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
 		printf 'application_kernel\tgone\n' >outcome.tsv
 	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
-	in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
-	in_dom app dmesg -c </dev/null >app.log 2>&1 || true
+	limited 30 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
+	limited 30 in_dom app dmesg -c </dev/null >app.log 2>&1 || true
 	# One that has struck for good does not go; its domain has.
 	limited 10 in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
 	disk_detach app "$FAULTS_DISK" 8>&- || testbed_lost "when $FAULTS_DISK was to be detached"
 	# After which nothing should be left.
 	{
-		in_dom app fault-rest app </dev/null
-		in_dom dom0 "$(dom0_program fault-rest)" dom0 </dev/null
+		limited 60 in_dom app fault-rest app </dev/null
+		limited 60 in_dom dom0 "$(dom0_program fault-rest)" dom0 </dev/null
 	} >rest.tsv || true
 }
 
@@ -251,8 +251,10 @@ faults_monolithic() {
 	if [[ $kernel == survived ]]; then
 		# What waits for the driver does not end; NVMe's gives a device 30 seconds.
 		limited 45 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
-		in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
-		in_dom app dmesg </dev/null >app.log 2>&1 || true
+		limited 15 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
+		limited 15 in_dom app dmesg </dev/null >app.log 2>&1 || true
+		# One that has lost a processor in the midst of something may answer for a while.
+		printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
 	fi
 }
 

@@ -48,6 +48,8 @@ figures_draw() {
 	for name in "${names[@]}"; do
 		figure_draw "$name" "$out" "TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 	done
+	[[ ! -s $dir/hypercalls.tsv ]] || figure_draw hypercalls "$out" \
+		"CALLS = '$dir/hypercalls.tsv'; TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 	[[ ! -s $dir/stages.tsv ]] || figure_draw breakdown "$out" \
 		"STAGES = '$dir/stages.tsv'; TABLE = '$dir/summary.tsv'; $panels; TESTBED = '$(figure_title "$testbed")'; EXPERIMENT = '$exp'; STYLE = '$IDDR_TOP/plots/style.gp'"
 }

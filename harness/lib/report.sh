@@ -107,6 +107,8 @@ report_page() {
 		awk -v label="$REPORT_LABEL" -f "$AWK/html.awk" -f "$AWK/stats.awk" -f "$AWK/report-ratios.awk" "$dir/ratios.tsv"
 	fi
 	report_table "$dir" counts 'Counts for one request'
+	report_table "$dir" stages "Where a request's time goes (with tracing)"
+	report_table "$dir" hypercalls 'Hypercalls and domain switches'
 	if [[ -s $dir/cells.tsv ]]; then
 		printf '<h3>Cells</h3>\n<details><summary>Every measurement <span class="count">%d rows</span></summary>\n' "$(($(wc -l <"$dir/cells.tsv") - 1))"
 		report_table "$dir" cells 'Cells'

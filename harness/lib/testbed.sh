@@ -13,6 +13,9 @@
 #   log/                  QEMU's and all consoles' logs
 #   boot/                 kernel, initramfs and domain configurations as booted
 
+# What each application domain beyond the first takes of QEMU's memory.
+APP_MIB=512
+# Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
 TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
 QEMU_MEMORY=${QEMU_MEMORY:-2048}
@@ -87,8 +90,8 @@ trial_guest() {
 domain_name() {
 	case $1 in
 	dom0) printf 'Domain-0\n' ;;
-	storage | standby | app) printf 'iddr-%s\n' "$1" ;;
-	*) usage_error "there is no domain '$1'; use dom0, storage, app or, with STANDBY=1, standby" ;;
+	storage | standby | app | app[2-4]) printf 'iddr-%s\n' "$1" ;;
+	*) usage_error "there is no domain '$1'; use dom0, storage, app (app2 to app4 with IDDR_APP_DOMAINS) or, with STANDBY=1, standby" ;;
 	esac
 }
 
@@ -128,9 +131,25 @@ qemu_kill() {
 	rm -f -- "$IDDR_RUN"/{qemu.pid,sockets,key}
 }
 
+# app_domains: print the application domains: app, and app2 to app4 as far as IDDR_APP_DOMAINS goes.
+app_domains() {
+	local n=${IDDR_APP_DOMAINS:-1} k
+	[[ $n == [1-4] ]] || usage_error "IDDR_APP_DOMAINS=$n is not a number from 1 to 4"
+	printf 'app\n'
+	for ((k = 2; k <= n; k++)); do
+		printf 'app%d\n' "$k"
+	done
+}
+
+# testbed_ports: print how many commands the agent in QEMU's dom0 runs at a time: each further application domain has one of its own.
+testbed_ports() {
+	printf '%d\n' "$((TESTBED_PORTS + ${IDDR_APP_DOMAINS:-1} - 1))"
+}
+
 # testbed_domains: print the domains that the testbed has beside dom0.
 testbed_domains() {
-	printf '%s\n' storage app
+	printf 'storage\n'
+	app_domains
 	! standby_wanted || printf 'standby\n'
 }
 
@@ -139,7 +158,10 @@ testbed_is_up() {
 	if [[ $(testbed_kind) == qemu ]]; then
 		qemu_alive || return 1
 	fi
-	testbed_answers app && testbed_answers storage
+	local dom
+	for dom in $(app_domains) storage; do
+		testbed_answers "$dom" || return 1
+	done
 }
 
 # testbed_answers DOM: true if the domain's agent runs a command.
@@ -149,7 +171,7 @@ testbed_answers() {
 
 # testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's.
 testbed_call() {
-	local dom=$1 dir i
+	local dom=$1 dir i ports
 	shift
 	if [[ $(testbed_kind) == xen ]]; then
 		if [[ $dom == dom0 ]]; then
@@ -161,7 +183,8 @@ testbed_call() {
 	fi
 	dir=$(<"$IDDR_RUN/sockets")
 	local -a args=()
-	for ((i = 0; i < TESTBED_PORTS; i++)); do
+	ports=$(testbed_ports)
+	for ((i = 0; i < ports; i++)); do
 		args+=(--unix "$dir/$i")
 	done
 	[[ $dom == dom0 ]] || args+=(--domain "$(domain_name "$dom")")
@@ -230,6 +253,7 @@ testbed_clock_args() {
 testbed_config() {
 	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1
 	[[ $1 != standby ]] || file=storage
+	[[ $1 != app? ]] || file=app
 	if [[ $(testbed_kind) == qemu ]]; then
 		boot=/boot/iddr
 		extra="iddr.ramdisk_mib=${IDDR_RAMDISK_MIB:-64} iddr.pairs=${IDDR_PAIRS:-both} $(testbed_clock_args)"
@@ -281,9 +305,11 @@ testbed_cpio() {
 
 # qemu_arguments: print QEMU's arguments, one a line.
 qemu_arguments() {
-	local accel sockets=$1 i memory=$QEMU_MEMORY
+	local accel sockets=$1 i ports memory=$QEMU_MEMORY
 	accel=$(testbed_accel)
 	! standby_wanted || memory=$((memory + STANDBY_MIB))
+	memory=$((memory + (${IDDR_APP_DOMAINS:-1} - 1) * APP_MIB))
+	ports=$(testbed_ports)
 	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
 	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
 	local cpu=host
@@ -314,7 +340,7 @@ qemu_arguments() {
 		-virtfs "local,path=$IDDR_RUN/log,mount_tag=log,security_model=none" \
 		-device virtio-serial-pci
 	! nvme_wanted || nvme_qemu_arguments
-	for ((i = 0; i < TESTBED_PORTS; i++)); do
+	for ((i = 0; i < ports; i++)); do
 		printf '%s\n' -chardev "socket,id=agent$i,path=$sockets/$i,server=on,wait=off" \
 			-device "virtserialport,chardev=agent$i,name=iddr.$i"
 	done
@@ -406,7 +432,7 @@ domain_wait() {
 	until testbed_answers "$1"; do
 		testbed_waiting "$1" "$end" "$(domain_log "$1")"
 	done
-	if [[ $1 != app ]] && nvme_wanted; then
+	if [[ $1 != app* ]] && nvme_wanted; then
 		nvme_wait "$1"
 	fi
 }
@@ -510,7 +536,7 @@ testbed_down_locked() {
 	if [[ $(testbed_kind) == qemu ]]; then
 		qemu_kill
 	elif testbed_is_dom0; then
-		for dom in app storage standby; do
+		for dom in app app2 app3 app4 storage standby; do
 			domain_destroy "$dom"
 		done
 		file_remove
@@ -590,11 +616,11 @@ cmd_status() {
 	printf 'testbed: %s\n\n' "$(testbed_label)"
 	testbed_exec dom0 xl list </dev/null || bad=1
 	printf '\n'
-	for dom in app storage; do
+	for dom in $(app_domains) storage; do
 		testbed_exec "$dom" iddr-report </dev/null || bad=1
 	done | awk -f "$IDDR_TOP/harness/awk/status.awk"
 	printf '\n'
-	for dom in dom0 app storage; do
+	for dom in dom0 $(app_domains) storage; do
 		if ! problems=$(testbed_health "$dom"); then
 			printf '%-8s does not answer; its log is %s\n' "$dom" "$(domain_log "$dom")"
 			bad=1

@@ -25,6 +25,11 @@ teardown_file() {
 	done
 }
 
+# per_request DOMAIN KIND: of hypercalls.tsv.
+per_request() {
+	awk -F '\t' -v d="$1" -v k="$2" '$8 == d && $9 == k { print $11 }' "$RESULTS"/traced/*/hypercalls.tsv
+}
+
 # column NAME: of cells.tsv, a line a cell, with the mode before it.
 column() {
 	awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
@@ -55,5 +60,20 @@ column() {
 	(($(find "$PLOTS_OUT/tiny" -name '*.svg' -size +0 | wc -l) > 0))
 	run -0 "$IDDR" experiment "$BATS_FILE_TMPDIR/tiny" 3>&-
 	[[ $output == *"0 of 6 cells to measure"* ]]
+	kernel_logs_clean
+}
+
+@test "an experiment that traces the hypervisor: the hypercalls of a request that both sides sleep for" {
+	printf '%s\n' 'trace = xen' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'runtime_s = 5' >"$BATS_FILE_TMPDIR/traced"
+	run -0 "$IDDR" experiment "$BATS_FILE_TMPDIR/traced" 3>&-
+	cat "$RESULTS"/traced/*/hypercalls.tsv
+	# Each side sends an event, and sleeps until the other's comes.
+	for d in app storage; do
+		awk -v n="$(per_request "$d" hypercall.evtchn_op)" 'BEGIN { exit !(n > 0.5) }'
+		awk -v n="$(per_request "$d" hypercall.sched_op.block)" 'BEGIN { exit !(n > 0.5) }'
+		awk -v n="$(per_request "$d" switched_in)" 'BEGIN { exit !(n > 0.5) }'
+	done
+	# Pages stay granted.
+	[[ -z $(per_request storage hypercall.grant_table_op.map_grant_ref) ]]
 	kernel_logs_clean
 }

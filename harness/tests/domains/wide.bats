@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# Two virtual CPUs in the application domain: each has a queue of its own. The testbed is booted anew for it and
-# for nvme.bats: they come last.
+# Two virtual CPUs in the application domain: each has a queue of its own. And two application domains. The testbed is booted anew
+# for it and for nvme.bats: they come last.
 
 load lib
 
 setup_file() {
-	export IDDR_APP_VCPUS=2 BACKING=nvme
+	export IDDR_APP_VCPUS=2 IDDR_APP_DOMAINS=2 BACKING=nvme
 	"$IDDR" up 3>&-
 	open_sessions
 	attach "$DISK" /dev/ram0
@@ -17,7 +17,7 @@ teardown_file() {
 	detach "$DISK"
 	close_sessions
 	# What comes after has one again, and no NVMe.
-	unset IDDR_APP_VCPUS BACKING
+	unset IDDR_APP_VCPUS IDDR_APP_DOMAINS BACKING
 	[[ -z ${IDDR_FULL:-} ]] || "$IDDR" up 3>&-
 }
 
@@ -98,4 +98,47 @@ modes_of_queues() {
 	app 'touch /tmp/stop
 	     for ((i = 0; i < 300; i++)); do [[ ! -s /tmp/changed ]] || break; sleep 0.1; done
 	     (($(</tmp/changed) >= 8))'
+}
+
+# app2_log_clean: the second application domain's kernel has nothing to complain of.
+app2_log_clean() {
+	local log
+	log=$(dom app2 dmesg -c -l emerg,alert,crit,err,warn </dev/null | grep -Ev -- "$NOISE" || true)
+	[[ -z $log ]] || { printf 'kernel log of app2:\n%s\n' "$log"; return 1; }
+}
+
+@test "two application domains load the storage domain at once: each has what it wrote; one that is destroyed leaves the other's disk alone" {
+	local job in rival i
+	# A disk of its own for the second, on another device: its writes must not be found on the first's.
+	null_blk queue_mode=2
+	"$IDDR" attach app2:xvdq /dev/nullb0 3>&-
+	dom app2 dmesg -C </dev/null
+	job=$(printf '%s\n' '[global]' ioengine=libaio direct=1 filename=/dev/xvdq rw=randrw bs=4k iodepth=8 size=32m time_based=1 runtime=300 '[cell]')
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec {in}<>"$BATS_TEST_TMPDIR/in"
+	dom app2 cell-prepare rival </dev/null
+	dom app2 cell-rival xvdq spin "$job" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/rival" 2>&1 3>&- {in}>&- &
+	rival=$!
+	for ((i = 0; i < 300; i++)); do
+		! grep -q begun "$BATS_TEST_TMPDIR/rival" || break
+		sleep 0.1
+	done
+	[[ $(dom app2 cat /sys/block/xvdq/iddr/mode </dev/null) == spin ]]
+	load_on 0 1
+	# It works until its input ends, and then waits quietly.
+	kill -0 "$rival"
+	exec {in}>&-
+	wait "$rival"
+	cat "$BATS_TEST_TMPDIR/rival"
+	grep -qx '@ exit 0' "$BATS_TEST_TMPDIR/rival"
+	[[ $(dom app2 cat /sys/block/xvdq/iddr/mode </dev/null) == event ]]
+	app2_log_clean
+	dom0 'xl destroy iddr-app2'
+	load_on 0 1
+	storage 'for ((i = 0; i < 200; i++)); do
+			[[ -n $(echo /sys/bus/xen-backend/devices/vbd-*-$1) && -e $(echo /sys/bus/xen-backend/devices/vbd-*-$1) ]] || exit 0
+			sleep 0.1
+		 done
+		 echo "its back end is still there"; exit 1' "$(((1 << 28) + (16 << 8)))"
+	no_null_blk
 }

@@ -87,6 +87,51 @@ verdict() {
 	[ "$(verdict native)" = "failed: fio's hooks did not run" ]
 }
 
+# several LINE...: measure in two application domains; print COLUMN VALUE of the cell of a mode, as `of` asks.
+several() {
+	printf '%s\n' 'modes = event stock' 'point = randread 4k 1' 'reps = 1' 'app_domains = 1,2' >"$IDDR_CONFIGS/experiments/several"
+	"$IDDR" experiment several
+}
+
+# of FRONT DOMAINS COLUMN: a value of a cell of `several`.
+of() {
+	awk -F '\t' -v f="$1" -v n="$2" -v name="$3" 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["front"] == f && $c["app_domains"] == n { print $c[name] }' \
+		"$(the_run several)/cells.tsv"
+}
+
+@test "several application domains: the others load their own disks, in the mode that is measured; what all get and what it costs" {
+	several
+	[ "$(sort "$STUB/rivals")" = "app2 xvdq event xvdq
+app2 xvdt stock xvdt" ]
+	# In all 100 requests of the first domain and 200 of the second, in a second.
+	[ "$(of event 1 iops_all)" = 310.00 ]
+	[ "$(of event 2 iops_all)" = 510.00 ]
+	[ "$(of stock 2 iops_all)" = 500.00 ]
+	[ "$(of event 2 iops)" = 310.00 ]
+	[ "$(of event 1 cpu_us_per_io)" = 6000.0000 ]
+	# 1, 2, 3 and 1 ms of dom0, the storage domain and both application domains, for each of the first one's.
+	[ "$(of event 2 cpu_us_per_io)" = 2333.3333 ]
+	[ "$(of event 2 cpu_app_us_per_io)" = 1333.3333 ]
+	# Two switches a request of the first domain's in either; the storage domain does not know whose they are.
+	[ "$(of event 1 ctxsw_per_io)" = 4.0000 ]
+	[ "$(of event 2 ctxsw_app_per_io)" = 2.0000 ]
+	[ "$(of event 2 ctxsw_storage_per_io)" = 0.6667 ]
+	[ "$(of event 2 ctxsw_per_io)" = 2.6667 ]
+	# Each number of domains is a point of its own.
+	[ "$(awk -F '\t' 'NR > 1 { print $(NF) }' "$(the_run several)/ratios.tsv" | sort | uniq -c | awk '{ print $2 }' | tr '\n' ' ')" = "1 2 " ]
+	# All are idle again.
+	[ -z "$(ls "$STUB" | grep '^loaded' || true)" ]
+}
+
+@test "several application domains: a load that fails, or does nothing, fails the cell" {
+	STUB_RIVAL=1 run several
+	[ "$status" -eq 1 ]
+	[[ $output == *"2 domains event FAILED: the load of another application domain failed (rival2)"* ]]
+	rm -rf "$RESULTS/several"
+	STUB_RIVAL=idle run several
+	[[ $output == *"2 domains event FAILED: application domain 2 did no request"* ]]
+}
+
 @test "run-workload: a line a mode, the script's output kept, failures reported" {
 	printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/load"
 	run "$IDDR" run-workload "$BATS_TEST_TMPDIR/load" --reps 2

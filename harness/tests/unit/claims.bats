@@ -54,6 +54,19 @@ claims() {
 	[[ $n == 0 ]] || { echo "$output"; return 1; }
 }
 
+@test "any of several values, and none of them" {
+	rule '0.50' 'every one/ratios.tsv: subject=spin,event : ratio >= 0.5'
+	run -0 claims
+	rule '1.93' 'every one/ratios.tsv: subject!=event : ratio >= 1'
+	run -0 claims
+	[[ $output == *"ratio = 1.934"* ]]
+	rule '2.50' 'one/ratios.tsv: subject!=event,hybrid depth!=1 : ratio >= 1'
+	run -0 claims
+	[[ $output == *"ratio = 2.5"* ]]
+	rule '0.50' 'one/ratios.tsv: subject=even : ratio >= 0.5'
+	run -1 claims
+}
+
 @test "a claim that holds" {
 	run -0 claims
 	[[ $output == *"ok     1  ratio = 1.934 <= 3  it is fast"* && $output == *"1 of 1 claims hold, 0 do not"* ]]

@@ -30,6 +30,30 @@ refused() {
 	[ "$(grep -c ^point <<<"$output")" -eq 4 ]
 }
 
+@test "several application domains, and what they do not go with" {
+	normal 'modes = event stock' 'point = randread 4k 1' 'app_domains = 1,2,4'
+	[ "$status" -eq 0 ]
+	[[ $output == *$'app_domains\t1 2 4\n'* ]]
+	[ "$(awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/plan.awk" <<<"$output" | cut -f 14 | sort | uniq -c | xargs)" = "10 1 10 2 10 4" ]
+	normal 'modes = event' 'point = randread 4k 1' 'app_domains = 5'
+	refused 3 "'5' is not a whole number from 1 to 4"
+	normal 'modes = event native' 'point = randread 4k 1' 'app_domains = 2'
+	refused 1 "modes: 'native/native@-@-' cannot be had in several application domains"
+	normal 'modes = event@map' 'point = randread 4k 1' 'app_domains = 2'
+	refused 1 "modes: 'event/event@map@1q' cannot be had in several"
+	normal 'modes = event' 'point = idle' 'app_domains = 2'
+	[ "$status" -eq 2 ]
+	[[ $output == *"points 'idle' and 'app' cannot"* ]]
+	normal 'modes = event' 'point = randread 4k 1' 'app_domains = 2' 'backing = nvme'
+	[ "$status" -eq 2 ]
+	[[ $output == *"neither with backing = nvme"* ]]
+}
+
+@test "a key that is not given has its default" {
+	normal 'modes = event' 'point = randread 4k 1'
+	[[ $output == *$'trace\tnone\n'* && $output == *$'app_domains\t1\n'* ]]
+}
+
 @test "an unknown key" {
 	normal 'modes = stock' 'repz = 4' 'point = randread 4k 1'
 	refused 2 "unknown key 'repz'; known keys: modes"

@@ -74,6 +74,17 @@ as() {
 	done
 }
 
+@test "several numbers of application domains are one figure: what all of them get, and what it costs" {
+	mkdir -p "$RESULTS/domains/one"
+	{ head -n 1 "$RESULTS/quick/one/summary.tsv"; as app_domains 1; as app_domains 2; as app_domains 4; } >"$RESULTS/domains/one/summary.tsv"
+	: >"$RESULTS/domains/one/cells.tsv"
+	DRAW=1 "$IDDR" figures --exp domains "$RESULTS/domains/one"
+	[ "$(cd "$PLOTS_OUT/domains" && echo *.svg)" = domains.svg ]
+	for t in 'all together, depth 1' 'CPU time a request' 'application domains' 'spin/spin' '>4<'; do
+		grep -q "$t" "$PLOTS_OUT/domains/domains.svg"
+	done
+}
+
 @test "applications have a figure of their own; so have a request's stages" {
 	mkdir -p "$RESULTS/applications/one"
 	{ head -n 1 "$RESULTS/quick/one/summary.tsv"; as rw app-untar; as rw app-sqlite-wal; } >"$RESULTS/applications/one/summary.tsv"

@@ -24,7 +24,7 @@ pipeline_setup() {
 	cat >"$BATS_TEST_TMPDIR/iddr" <<-EOF
 		#!/bin/bash
 		set -euo pipefail
-		for l in common disks nvme cells experiment shard compare figures native report workload; do . "$TOP/harness/lib/\$l.sh"; done
+		for l in common disks nvme supervise cells experiment shard compare figures native report workload; do . "$TOP/harness/lib/\$l.sh"; done
 		. "$TOP/harness/tests/unit/stub-testbed.bash"
 		[[ -n \${DRAW:-} ]] || figures_draw() { :; }
 		verb=\$1

@@ -211,7 +211,7 @@ setup() { pipeline_setup; }
 	[ "$status" -eq 0 ]
 	dir=$(the_run many)
 	# Persistent with one queue and with two, map and copy with one, and the stock pair's.
-	[ "$(sort "$STUB/fronts" | tr '\n' ,)" = "xvda iddr 1,xvdb stock,xvdc iddr 1,xvdd iddr 1,xvde iddr 2," ]
+	[ "$(sort "$STUB/fronts.app" | tr '\n' ,)" = "xvda iddr 1,xvdb stock,xvdc iddr 1,xvdd iddr 1,xvde iddr 2," ]
 	[ "$(sort "$STUB/backs" | tr '\n' ,)" = "51712 iddr persistent,51744 iddr map,51760 iddr copy,51776 iddr persistent," ]
 	# The modules' parameters are left as they were.
 	[ "$(cat "$STUB/data_path" "$STUB/queues")" = $'0\n0' ]

@@ -6,11 +6,12 @@
 #
 #	STUB         directory of its state; in it "ran" has a line a cell: ID, DISK and how both of its ends
 #	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep;
-#	             "targets" has a line a disk, and "up" says what BACKING was
+#	             "rivals" has a line a load of another domain: DOM DISK MODE JOB'S SIZE; "targets" has a line a disk, and "up" says what BACKING was
 #	STUB_DIE     after that many cells the testbed dies
 #	STUB_LOSE    mode (front/back) in which the back end loses a request
 #	STUB_WIDE    queue depth at which every other cell of a mode is slow
 #	STUB_STRAY   requests that an idle disk has
+#	STUB_RIVAL   the exit status of another domain's load, or "idle": it does nothing
 #	STUB_PATH    data path that disks get whatever was asked for
 #	STUB_BOOT    what makes this boot differ from another
 #	STUB_KERNEL  the version of the kernel
@@ -23,13 +24,13 @@ testbed_down() { rm -f "$STUB/up"; }
 testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'", "cpus": "'"${IDDR_CPU_APP:-} ${IDDR_CPU_STORAGE:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
 
-# disk_attach app DISK TARGET SCRIPT: a disk with the parameters that the modules have now.
+# disk_attach DOM DISK TARGET SCRIPT: a disk with the parameters that the modules have now.
 disk_attach() {
 	echo "$2 $3" >>"$STUB/targets"
 	if [[ $4 == block-stock ]]; then
-		echo "$2 stock" >>"$STUB/fronts"
+		echo "$2 stock" >>"$STUB/fronts.$1"
 	else
-		echo "$2 iddr $(cat "$STUB/queues")" >>"$STUB/fronts"
+		echo "$2 iddr $(cat "$STUB/queues")" >>"$STUB/fronts.$1"
 		echo "$(disk_vdev_number "$2") iddr ${STUB_PATH:-$(cat "$STUB/data_path")}" >>"$STUB/backs"
 		stub_modes front "$2=event"
 	fi
@@ -69,6 +70,30 @@ stub_snapshot() {
 		printf "back/$3/queue$6/%s\n" "requests	$((n - lost))" "notify_sent	$((n / 2))"
 		printf "back/$3/queue$other/%s\n" "requests	9" "notify_sent	9"
 	fi
+}
+
+# stub_rivals PAIR N: the counters of what other domains load, twice N requests each.
+stub_rivals() {
+	local f devid
+	for f in "$STUB"/loaded.*; do
+		[[ -e $f ]] || continue
+		devid=$(disk_vdev_number "${f##*.}")
+		if [[ $1 == stock ]]; then
+			printf 'back/%s/rd_req\t%s\nback/%s/wr_req\t0\n' "$devid" "$(($2 * 2))" "$devid"
+		else
+			printf 'back/%s/queue0/requests\t%s\n' "$devid" "$(($2 * 2))"
+		fi
+	done
+}
+
+# stub_rival DOM DISK MODE JOB: stand in for cell-rival.
+stub_rival() {
+	printf '%s %s %s %s\n' "$1" "$2" "$3" "$(sed -n 's/^filename=.dev.//p' <<<"$4")" >>"$STUB/rivals"
+	[[ ${STUB_RIVAL:-} == idle ]] || : >"$STUB/loaded.$2"
+	echo begun
+	cat >/dev/null
+	rm -f "$STUB/loaded.$2"
+	printf '@ kernel\n@ stderr\n@ exit %d\n' "$((STUB_RIVAL))"
 }
 
 # stub_busy: the ends that would spin beside a cell of DISK.
@@ -125,12 +150,14 @@ stub_cell() {
 		{
 			printf '@ %s %s\n' "$p" "$id"
 			stub_snapshot storage "$disk" "$devid" "$pair" "$n" "$queue" "$p"
+			stub_rivals "$pair" "$n"
 		} >>"$STUB/storage.log"
 		[[ $p != end ]] || n=100
 		{
 			printf '%s.%s\t%s\t0\tDomain-0\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 1000000))"
 			printf '%s.%s\t%s\t1\tiddr-storage\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 2000000))"
 			printf '%s.%s\t%s\t2\tiddr-app\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 3000000))"
+			printf '%s.%s\t%s\t3\tiddr-app2\t%s\n' "$p" "$id" "$((n * 10000000))" "$((n * 1000000))"
 		} >>"$STUB/cpu.log"
 	done
 	printf '@ kernel\n@ done %s\n' "$id" >>"$STUB/storage.log"
@@ -149,13 +176,14 @@ testbed_exec() {
 	shift 2
 	testbed_is_up || return 125
 	case $1 in
-	cell-disks) [[ ! -e $STUB/$2s ]] || cat "$STUB/$2s" ;;
+	cell-disks) if [[ $2 == front ]]; then cat "$STUB/fronts.$dom" 2>/dev/null || true; else cat "$STUB/backs" 2>/dev/null || true; fi ;;
 	cell-parameter) stub_parameter "$3" "$4" ;;
 	cell-prepare) printf 'domid\t%s\nboot\t%s\n' "${#dom}" "${STUB_BOOT:-one}-$dom" ;;
 	iddr-snap) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
-	cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
+	*cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
 	cell-mode) cat >/dev/null && shift && stub_modes "$@" ;;
 	cell-warm | chmod) ;;
+	cell-rival) shift && stub_rival "$dom" "$@" ;;
 	sh) echo "$dom $BASHPID" >"$STUB/hog" && exec tail -f /dev/null ;;
 	cell-run)
 		shift
