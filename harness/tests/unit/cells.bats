@@ -120,7 +120,7 @@ app2 xvdt stock xvdt" ]
 	# Each number of domains is a point of its own.
 	[ "$(awk -F '\t' 'NR > 1 { print $(NF) }' "$(the_run several)/ratios.tsv" | sort | uniq -c | awk '{ print $2 }' | tr '\n' ' ')" = "1 2 " ]
 	# All are idle again.
-	[ -z "$(ls "$STUB" | grep '^loaded' || true)" ]
+	[ -z "$(find "$STUB" -name 'loaded.*')" ]
 }
 
 @test "several application domains: a load that fails, or does nothing, fails the cell" {
