@@ -5,11 +5,13 @@ PLACES = words(BACKING_QD)
 BELOW = 1.3
 DEPTH_MODES = CALL_MODES
 load STYLE
-KINDS = "evtchn_op sched_op.block set_timer_op grant_table_op multicall iret"
+# By Linux's use of them: what switches between threads is two hypercalls.
+KINDS = "evtchn_op sched_op.block vcpu_op.set_singleshot_timer grant_table_op stack_switch iret"
 COLOURS = "0x0072B2 0xD55E00 0xE69F00 0x009E73 0x56B4E9 0xBBBBBB 0x777777"
 NK = words(KINDS) + 1
-title_of(k) = k == 1 ? "event channel" : k == 2 ? "block" : k == 3 ? "set timer" : k == 4 ? "grant table" : k == 5 ? "multicall (switch)" : k == 6 ? "iret" : "other"
-kind_is(k) = k == NK ? strcol("kind") eq "hypercall" : strstrt(strcol("kind"), "hypercall.".word(KINDS, k)) == 1
+title_of(k) = k == 1 ? "event channel" : k == 2 ? "block" : k == 3 ? "set timer" : k == 4 ? "grant table" : k == 5 ? "switch of threads" : k == 6 ? "iret" : "other"
+is_call(s) = strstrt(strcol("kind"), "hypercall.".s) == 1
+kind_is(k) = k == NK ? strcol("kind") eq "hypercall" : is_call(word(KINDS, k)) || (k == 5 && is_call("set_segment_base"))
 row_is(m, q) = strcol("mode") eq word(SHOWN, m) && strcol("rw").":".strcol("bs") eq word(PANELS, 1) && column("qd") == int(word(BACKING_QD, q)) && \
 	(strcol("domain") eq "app" || strcol("domain") eq "storage")
 # A line a depth and mode: where each kind's bar ends. (Before there are ranges, which stats would heed.)

@@ -40,7 +40,7 @@ BEGIN {
 	describe("storage_cpu", "1", "physical CPU that the storage domain runs on", "0 to 1023")
 	describe("hog", "none", "a process that never rests, in dom0", "none dom0")
 	describe("trace", "none", "record in every cell, which costs time that is in what is measured: stages: both domains' tracepoints, to tell a request's" \
-		" stages (stages.tsv); xen: a second of what the hypervisor does, for domain switches and hypercalls by kind (hypercalls.tsv)", \
+		" stages (stages.tsv); xen: two seconds of what the hypervisor does, for domain switches and hypercalls by kind (hypercalls.tsv)", \
 		"none stages (queue depth 1, one job) xen (runtime_s of 5 or more)")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median)", "0 to 1000")

@@ -4,7 +4,7 @@
 # a point, mode, domain and kind: how often in a second, and for each request, since a trace is a part of a cell: what it has in a
 # second, over the cell's requests per second. Medians over repetitions, with quartiles.
 #
-# Domains: app, storage, dom0, idle (Xen's own). Kinds: switched_in (began to run on a processor), hypercall (all entries by one), by name
+# Domains: app, storage, dom0, idle (Xen's own), and unknown, what a processor did before the trace saw it switch. Kinds: switched_in (began to run on a processor), hypercall (all entries by one), by name
 # hypercall.NAME, and subcall.NAME what a multicall did in one of them. A kind that a repetition does not have was 0 in it.
 # Cells that lost records are left out.
 
@@ -34,7 +34,7 @@ FNR == 1 {
 $1 == "seconds" { seconds[cell] = $2 }
 $1 == "lost" && $2 > 0 { lost[cell] }
 NF == 3 {
-	count[cell, $1 OFS $2] = $3
+	count[cell, $1 OFS $2] += $3
 	kind[$1 OFS $2]
 }
 

@@ -243,7 +243,7 @@ trace_start() {
 	if [[ $EXPERIMENT_TRACE == xen ]]; then
 		[[ $1 != native ]] || dom=storage
 		dom=$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/$dom.facts")
-		stream_start xentrace in_dom dom0 "$(dom0_program cell-xentrace)" "/local/domain/$dom/data/iddr/phase" 1
+		stream_start xentrace in_dom dom0 "$(dom0_program cell-xentrace)" "/local/domain/$dom/data/iddr/phase" 2
 		return
 	fi
 	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
@@ -278,7 +278,7 @@ xentrace_stop() {
 	fi
 	awk -v app="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/app.facts")" -v storage="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/storage.facts")" '
 		BEGIN { FS = OFS = "\t"; name[0] = "dom0"; name[app] = "app"; name[storage] = "storage"; name[32767] = "idle" }
-		NF == 3 { $1 = $1 in name ? name[$1] : "other" }
+		NF == 3 { $1 = $1 in name ? name[$1] : "unknown" }
 		{ print }' "$MEASURE_WORK/xentrace.stream" | sort >xen.tsv
 }
 

@@ -118,7 +118,7 @@ faults_strike() {
 
 # faults_domain DOM: what became of a domain: gone, silent or survived.
 faults_domain() {
-	if ! in_dom dom0 xl domid "$(domain_name "$1")" </dev/null >/dev/null 2>&1; then
+	if ! domain_exists "$1" 8>&-; then
 		printf 'gone\n'
 	elif limited 15 in_dom "$1" true </dev/null >/dev/null 2>&1; then
 		printf 'survived\n'

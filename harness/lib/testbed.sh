@@ -437,13 +437,14 @@ domain_wait() {
 	fi
 }
 
-# domain_destroy DOM: destroy a domain if it exists.
+# domain_exists DOM: true if there is such a domain.
+domain_exists() {
+	testbed_call dom0 xl domid "$(domain_name "$1")" </dev/null >/dev/null 2>&1
+}
+
+# domain_destroy DOM: destroy a domain if it exists. (One that dies by itself meanwhile is as good.)
 domain_destroy() {
-	local name
-	name=$(domain_name "$1")
-	if testbed_call dom0 xl domid "$name" </dev/null >/dev/null 2>&1; then
-		testbed_call dom0 xl destroy "$name" </dev/null >&2
-	fi
+	! domain_exists "$1" || testbed_call dom0 xl destroy "$(domain_name "$1")" </dev/null >&2 || ! domain_exists "$1"
 }
 
 # testbed_prepare: write the boot files; sets TESTBED_KEY.
