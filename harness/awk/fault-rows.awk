@@ -13,13 +13,15 @@
 #	..._ms               from the stage before to this one; outage_ms: the longest time without an answer
 #	app_..., dom0_...    what there was after the cell, when the disk was detached: threads, memory of the kernel that it cannot
 #	                     give back (KiB), pages in quarantine, nodes in xenstore; domains: that Xen knows, dom0 too
+#	order, boot          in which order cells ran; which boot of the application domain it was
+#	rate_before          answers a second of the load before the outage, its first second left out
 
 BEGIN {
 	FS = OFS = "\t"
 	REST = "app_threads app_kernel_kib app_quarantined dom0_threads dom0_kernel_kib xenstore_nodes domains"
 	print "fault", "arrangement", "load", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
 		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
-		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1)
+		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
 }
 
 FNR == 1 {
@@ -53,6 +55,19 @@ function read_incident(file,    line, name, part, n, i) {
 	close(file)
 }
 
+# read_rate: how fast the load was before the outage, from its timeline (fault-timeline.awk).
+function read_rate(file,    line, part, n, answers, bins) {
+	while ("gap_start_ms" in value && (getline line < file) > 0) {
+		if (split(line, part, "\t") < 3 || part[1] !~ /^[0-9]+$/ || part[1] < 1000 || part[1] + 100 > value["gap_start_ms"])
+			continue
+		answers += part[2]
+		bins++
+	}
+	close(file)
+	if (bins >= 10)
+		value["rate_before"] = sprintf("%.1f", answers * 10 / bins)
+}
+
 # between: milliseconds from one stage to another, - if either is unknown.
 function between(from, to) {
 	return value[from] ~ /^[0-9]+$/ && value[to] ~ /^[0-9]+$/ ? value[to] - value[from] : "-"
@@ -74,6 +89,7 @@ function row(    driver, application, failed) {
 	read_pairs(dir "truth.tsv")
 	read_incident(dir "supervise.tsv")
 	read_pairs(dir "rest.tsv")
+	read_rate(dir "timeline.tsv")
 	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : \
 		value["cause"] == "hang" ? "hung" : "survived"
 	failed = figure("writes_failed reads_failed flushes_failed")
@@ -88,7 +104,7 @@ function row(    driver, application, failed) {
 		figure("reverted"), figure("misdirected"), figure("torn foreign corrupt"), between("fault_at", "detected"), \
 		between("detected", "gone"), between("gone", "created"), between("created", "up"), between(value["up"] == "-" ? "gone" : "up", "device"), \
 		between("device", "completed"), between("detected", "completed"), figure("gap_ms"), \
-		"attempts" in value ? value["attempts"] : "-", words(REST, 0)
+		"attempts" in value ? value["attempts"] : "-", words(REST, 0), words("order boot rate_before", 0)
 }
 
 # words: the names of a list as columns, or what each is.

@@ -215,6 +215,7 @@ faults_isolated() {
 	printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
 	[[ $(limited 30 in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
 		printf 'application_kernel\tgone\n' >outcome.tsv
+	printf 'boot\t%s\n' "${boot:0:8}" >>outcome.tsv
 	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 	limited 30 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 	limited 30 in_dom app dmesg -c </dev/null >app.log 2>&1 || true
@@ -258,14 +259,14 @@ faults_monolithic() {
 	fi
 }
 
-# faults_cell FAULT ARRANGEMENT LOAD REPETITION: measure one and keep it.
+# faults_cell FAULT ARRANGEMENT LOAD REPETITION ORDER: measure one and keep it.
 faults_cell() {
 	local cell=$FAULTS_DIR/cells/$1-$2-$3-$4
 	rm -rf -- "$cell.partial"
 	mkdir -p -- "$cell.partial"
 	cd -- "$cell.partial" || die "cannot enter $cell.partial"
 	"faults_$2" "$1" "$3"
-	printf 'fault\t%s\narrangement\t%s\nload\t%s\nrepetition\t%s\nbacking\t%s\n' "$1" "$2" "$3" "$4" "$BACKING" >>outcome.tsv
+	printf 'fault\t%s\narrangement\t%s\nload\t%s\nrepetition\t%s\nbacking\t%s\norder\t%s\n' "$1" "$2" "$3" "$4" "$BACKING" "$5" >>outcome.tsv
 	cd -- "$IDDR_TOP" || die "cannot enter $IDDR_TOP"
 	mv -T -- "$cell.partial" "$cell"
 }
@@ -279,6 +280,8 @@ faults_derive() {
 	mv -- "$1/rows.tsv.tmp" "$1/rows.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-summary.awk" "$1/rows.tsv" >"$1/summary.tsv.tmp"
 	mv -- "$1/summary.tsv.tmp" "$1/summary.tsv"
+	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-trends.awk" "$1/rows.tsv" >"$1/trends.tsv.tmp"
+	mv -- "$1/trends.tsv.tmp" "$1/trends.tsv"
 	mapfile -t cells < <(find "$1/cells" -path '*.partial' -prune -o -name timeline.tsv -size +0 -print | sort)
 	awk -f "$AWK/fault-timeline.awk" "${cells[@]:-/dev/null}" >"$1/timeline.tsv.tmp"
 	mv -- "$1/timeline.tsv.tmp" "$1/timeline.tsv"
@@ -356,7 +359,7 @@ cmd_faults() {
 			continue
 		fi
 		began=$(now_ms)
-		faults_cell "$fault" "$arrangement" "$load" "$rep" 7<&-
+		faults_cell "$fault" "$arrangement" "$load" "$rep" "$n" 7<&-
 		faults_derive "$FAULTS_DIR"
 		measured=$((measured + 1)) spent=$((spent + $(now_ms) - began))
 		left=$((spent * (total - n) / measured / 60000))
@@ -365,7 +368,7 @@ cmd_faults() {
 			"$left" >&2
 	done 7<"$work/plan"
 	faults_derive "$FAULTS_DIR"
-	note "tables: $FAULTS_DIR/{summary,rows,timeline}.tsv"
+	note "tables: $FAULTS_DIR/{summary,rows,timeline,trends}.tsv"
 	faults_figure "$FAULTS_DIR"
 	FAULTS_DIR=
 }

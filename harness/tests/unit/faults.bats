@@ -52,6 +52,25 @@ field() {
 	[ "$(rows | cut -f 25-31 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
 }
 
+@test "what grows from one fault to the next is found, what only varies is not; cells in the order in which they ran" {
+	local i
+	for ((i = 1; i <= 12; i++)); do
+		# Their names are not in that order.
+		cell "$(printf '%02d' $((i * 5 % 13)))" panic isolated survived
+		printf 'order\t%s\nboot\tab\n' "$i" >>"$BATS_TEST_TMPDIR/cells/$(printf '%02d' $((i * 5 % 13)))/outcome.tsv"
+		printf 'app_threads\t%s\ndom0_threads\t70\nxenstore_nodes\t%s\ndomains\t%s\n' $((90 + 2 * i)) $((430 + i % 3)) $((i < 12 ? 4 : 5)) \
+			>"$BATS_TEST_TMPDIR/cells/$(printf '%02d' $((i * 5 % 13)))/rest.tsv"
+	done
+	rows >"$BATS_TEST_TMPDIR/rows.tsv"
+	run -0 awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-trends.awk" "$BATS_TEST_TMPDIR/rows.tsv"
+	[ "${#lines[@]}" -eq 5 ]
+	# S is 66 of 66 pairs: 65 / sqrt(12 * 11 * 29 / 18).
+	[ "${lines[1]}" = $'ab\ttruth\tapp_threads\t12\t92\t114\t92\t114\t2\t4.46\tup' ]
+	[ "${lines[2]}" = $'ab\ttruth\tdom0_threads\t12\t70\t70\t70\t70\t0\t0.00\tnone shown' ]
+	[[ ${lines[3]} == *xenstore_nodes*"none shown" ]]
+	[[ ${lines[4]} == *$'domains\t12\t4\t5\t4\t5\t0\t'*"none shown" ]]
+}
+
 @test "where a standby took over, nothing was created nor booted: the device comes after the old domain's end" {
 	cell a panic standby survived
 	truth a 0 1500

@@ -21,18 +21,22 @@ dump() {
 		echo "\$1"
 		echo begin.x >"$BATS_TEST_TMPDIR/phase"
 		echo "\$1"
+		sleep 1
+		echo "\$1"
 		exec sleep 60
 	EOF
 	tool xenstore-read <<<"cat '$BATS_TEST_TMPDIR/phase'"
 	tool xentrace <<-EOF
 		printf '%s\n' "\$@" >"$BATS_TEST_TMPDIR/arguments"
 		[[ \$(cat "$BATS_TEST_TMPDIR/phase") == begin.x ]] || exit 9
+		(sleep 0.5; echo end.x >"$BATS_TEST_TMPDIR/phase") >/dev/null 2>&1 3>&- &
 		for out; do :; done
 		: >"\$out"
 	EOF
 	tool xl <<<"echo 'cpu_mhz                : 2000.000'"
 	tool xenalyze <<-EOF
 		echo "strange" >&2
+		[[ \$(cat "$BATS_TEST_TMPDIR/phase") == end.x ]] || exit 9
 		cat "$BATS_TEST_TMPDIR/dump"
 	EOF
 	mkdir -p /run/iddr 2>/dev/null || true
