@@ -471,6 +471,8 @@ testbed_boot_files() {
 
 # testbed_up: boot the testbed unless it is up, healthy and current.
 testbed_up() {
+	# Before anything that asks for it in a subshell, which could not stop us.
+	app_domains >/dev/null
 	with_lock "$IDDR_BUILD/.lock" testbed_up_locked
 }
 

@@ -191,3 +191,12 @@ lib() {
 	[[ ${lines[1]} =~ ^front\ +xvda\ +iddr\ +0\ spin\ +12\ +-\ +3\  ]]
 	[[ ${lines[2]} =~ ^front\ +xvdb\ +stock ]]
 }
+
+@test "a number of application domains that there cannot be is refused before anything is booted" {
+	IDDR_APP_DOMAINS=7 run "$TOP/harness/iddr" up
+	[ "$status" -eq 2 ]
+	[ "$output" = "iddr: error: IDDR_APP_DOMAINS=7 is not a number from 1 to 4" ]
+	run "$TOP/harness/iddr" attach app9:xvda /dev/ram0
+	[ "$status" -eq 2 ]
+	[[ $output == *"'app9' is no application domain"* ]]
+}
