@@ -13,7 +13,8 @@
 #
 # Where several application domains load the storage domain (app_domains), what is measured is the first one's, save iops_all and CPU time,
 # which are all of theirs, as is what the storage domain does where it cannot be told whom it does it for: interrupts, context
-# switches. What the others did is counted by their back ends.
+# switches. What the others did is counted by their back ends. All this from `begin` to `end`, which is longer than the measured load:
+# where domains starve each other, by the time that fio takes to start.
 #
 # Windows: counters of the ring run from `prep` (nothing else uses the disk between then and
 # the first request) to `end`; context switches, CPU time, and what others did, from `begin` to `end`.
@@ -100,9 +101,14 @@ function verdict(c,    req, back_req, why, app) {
 function rivals_verdict(c,    k) {
 	if (c in rival_failed)
 		return "the load of another application domain failed (" rival_failed[c] ")"
-	for (k = 2; k <= domains[c]; k++)
+	for (k = 2; k <= domains[c]; k++) {
+		if (!((c, "rival" k, "exit") in seen))
+			return "the load of another application domain broke off (rival" k ")"
+		if (delta(c, "cpu", "iddr-app" k, "begin", "end") == "")
+			return "the CPU time of application domain " k " is missing"
 		if (!(rival_requests(c, "rival" k) > 0))
 			return "application domain " k " did no request"
+	}
 	return ""
 }
 

@@ -241,12 +241,12 @@ function several_domains(    g, n, i, m) {
 	for (g = 1; g <= ngroups; g++) {
 		n = split(resolved[g], m, " ")
 		for (i = 1; i <= n; i++)
-			if (m[i] !~ /@persistent@1q$/)
+			if (m[i] !~ /@persistent@1q$/ || m[i] ~ /^poll/)
 				wrong_at(file ":" group_line[g], "modes: '" m[i] "' cannot be had in several application domains, as app_domains asks")
 		if (group_idle[g])
 			wrong_at(file ":" group_line[g], "points 'idle' and 'app' cannot be had in several application domains, as app_domains asks")
 	}
-	if (setting("backing") != "ram" || setting("app_vcpus") > 1 || setting("trace") != "none")
+	if (setting("backing") != "ram" || setting("app_vcpus") != 1 || setting("trace") != "none")
 		wrong_at(file, "app_domains: more than 1 goes neither with backing = nvme, nor with app_vcpus or trace")
 }
 
@@ -399,8 +399,10 @@ END {
 		if (setting("trace") == "stages" && (f[3] != 1 || setting("jobs") != 1))
 			wrong_at(file ":" seen_point[point[i]], "trace = stages wants queue depth 1 and one job")
 	}
-	if (setting("trace") == "xen" && setting("runtime_s") < 5)
+	if (setting("trace") == "xen" && setting("runtime_s") + 0 < 5)
 		wrong_at(file ":" line["trace"], "trace = xen wants runtime_s of 5 or more: the trace begins after the load, and ends before it")
+	if (setting("trace") == "xen" && (setting("jobs") setting("backing")) ~ / /)
+		wrong_at(file ":" line["trace"], "trace = xen wants one number of jobs and one backing")
 	if (setting("app_domains") != 1)
 		several_domains()
 	if (bad) {

@@ -2,7 +2,7 @@
 #
 # hypercalls.awk (with stats.awk, table.awk): hypercalls.tsv of a run from its cells.tsv and the xen.tsv of its cells (harness/guest/cell-xentrace): a row
 # a point, mode, domain and kind: how often in a second, and for each request, since a trace is a part of a cell: what it has in a
-# second, over the cell's requests per second. Medians over repetitions, with quartiles.
+# second, over the cell's requests per second (which the trace slows, so that this is off by some ten per cent). Medians over repetitions, with quartiles.
 #
 # Domains: app, storage, dom0, idle (Xen's own), and unknown, what a processor did before the trace saw it switch. Kinds: switched_in (began to run on a processor), hypercall (all entries by one), by name
 # hypercall.NAME, and subcall.NAME what a multicall did in one of them. A kind that a repetition does not have was 0 in it.

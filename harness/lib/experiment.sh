@@ -237,13 +237,13 @@ trace_clock() {
 	if [[ $MEASURE_LABEL == tcg ]]; then printf 'local\n'; else printf 'x86-tsc\n'; fi
 }
 
-# trace_start FRONT: if the experiment traces, begin with it: in both domains, or in the hypervisor when the load has begun.
+# trace_start FRONT ID: if the experiment traces, begin with it: in both domains, or in the hypervisor when the load has begun.
 trace_start() {
 	local dom=app
 	if [[ $EXPERIMENT_TRACE == xen ]]; then
 		[[ $1 != native ]] || dom=storage
 		dom=$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/$dom.facts")
-		stream_start xentrace in_dom dom0 "$(dom0_program cell-xentrace)" "/local/domain/$dom/data/iddr/phase" 2
+		stream_start xentrace in_dom dom0 "$(dom0_program cell-xentrace)" "/local/domain/$dom/data/iddr/phase" "$2" 2
 		return
 	fi
 	[[ $EXPERIMENT_TRACE == stages && $1 != stock && $1 != native ]] || return 0
@@ -263,8 +263,8 @@ trace_end() {
 # xentrace_stop: wait for the trace of the hypervisor, and leave its sums, by the domains' names, in xen.tsv of the present directory.
 xentrace_stop() {
 	local pid=${MEASURE_PIDS[-1]} end=$((SECONDS + 120)) rc=0
-	# A cell without I/O has nothing to trace, and has failed.
-	grep -q "^@ begin " run.txt || end=0
+	# A cell whose I/O has not begun and ended has failed.
+	grep -q "^@ end " run.txt || end=0
 	while [[ -d /proc/$pid ]] && ((SECONDS < end)); do
 		sleep 0.1
 	done
@@ -339,7 +339,7 @@ run_cells() {
 			"$qd" "$jobs" "$runtime" "$randseed" "$engine" "$batch" >cell.json
 		((domains == 1)) || rivals_start "$front" "$rw" "$bs" "$qd" "$jobs" "$((runtime + 600))" "$((randseed / 2))" "$engine" "$batch" "$front" \
 			"$(backing_mib "$backing")" || testbed_lost "while the other domains' loads were begun, in cell $((n + 1)) of $total ($what $name)"
-		trace_start "$front"
+		trace_start "$front" "$id"
 		cell_measure "$id" "$front" "$back" "$disk" "$((runtime + 60))" "${command[@]}" <job.fio || {
 			[[ ! -s raw.err ]] || tail -n 5 raw.err >&2
 			results_writable "$dir"

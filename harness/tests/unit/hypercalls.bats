@@ -40,7 +40,7 @@ dump() {
 		cat "$BATS_TEST_TMPDIR/dump"
 	EOF
 	mkdir -p /run/iddr 2>/dev/null || true
-	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -0 --separate-stderr bash "$TOP/harness/guest/cell-xentrace" /local/domain/2/data/iddr/phase 1
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -0 --separate-stderr bash "$TOP/harness/guest/cell-xentrace" /local/domain/2/data/iddr/phase x 1
 }
 
 @test "entries by domain and name, what multicalls did, switches, time and losses" {
@@ -100,4 +100,9 @@ cell() {
 	printf 'trace = xen\nmodes = event\npoint = randread 4k 8\nruntime_s = 3\n' >"$BATS_TEST_TMPDIR/e"
 	run -2 awk -f "$AWK_DIR/experiment.awk" "$BATS_TEST_TMPDIR/e"
 	[[ $output == *"e:1: trace = xen wants runtime_s of 5 or more"* ]]
+	sed -i 's/^runtime_s.*/runtime_s = 10/' "$BATS_TEST_TMPDIR/e"
+	run -0 awk -f "$AWK_DIR/experiment.awk" "$BATS_TEST_TMPDIR/e"
+	echo 'jobs = 1 2' >>"$BATS_TEST_TMPDIR/e"
+	run -2 awk -f "$AWK_DIR/experiment.awk" "$BATS_TEST_TMPDIR/e"
+	[[ $output == *"wants one number of jobs and one backing"* ]]
 }

@@ -93,7 +93,7 @@ stub_rival() {
 	echo begun
 	cat >/dev/null
 	rm -f "$STUB/loaded.$2"
-	printf '@ kernel\n@ stderr\n@ exit %d\n' "$((STUB_RIVAL))"
+	printf '@ kernel\n@ stderr\n@ exit %d\n' "$([[ ${STUB_RIVAL:-} == [0-9] ]] && echo "$STUB_RIVAL" || echo 0)"
 }
 
 # stub_busy: the ends that would spin beside a cell of DISK.
