@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # hypercalls.gp: the hypercalls of the application and the storage domain for each request, by kind and mode, at each depth: hypercalls.tsv as
 # stacked bars.
-PLACES = words(BACKING_QD)
+PLACES = words(FIRST_QD)
 BELOW = 1.3
 DEPTH_MODES = CALL_MODES
 load STYLE
@@ -12,7 +12,7 @@ NK = words(KINDS) + 1
 title_of(k) = k == 1 ? "event channel" : k == 2 ? "block" : k == 3 ? "set timer" : k == 4 ? "grant table" : k == 5 ? "switch of threads" : k == 6 ? "iret" : "other"
 is_call(s) = strstrt(strcol("kind"), "hypercall.".s) == 1
 kind_is(k) = k == NK ? strcol("kind") eq "hypercall" : is_call(word(KINDS, k)) || (k == 5 && is_call("set_segment_base"))
-row_is(m, q) = strcol("mode") eq word(SHOWN, m) && strcol("rw").":".strcol("bs") eq word(PANELS, 1) && column("qd") == int(word(BACKING_QD, q)) && \
+row_is(m, q) = strcol("mode") eq word(SHOWN, m) && strcol("rw").":".strcol("bs") eq word(PANELS, 1) && column("qd") == int(word(FIRST_QD, q)) && \
 	(strcol("domain") eq "app" || strcol("domain") eq "storage")
 # A line a depth and mode: where each kind's bar ends. (Before there are ranges, which stats would heed.)
 unset logscale x
@@ -49,7 +49,7 @@ PLACE = sprintf("layout 1, %d margins screen %g, %g, %g, %g spacing screen %g, 0
 	1 - 1.4 / HEIGHT, 0.6 / WIDTH)
 set multiplot @PLACE title head("Hypercalls of both domains: ".panel_title(1))
 do for [q = 1:PLACES] {
-	set title sprintf("depth %s", word(BACKING_QD, q)) offset 0,-0.7
+	set title sprintf("depth %s", word(FIRST_QD, q)) offset 0,-0.7
 	if (q > 1) { do for [m = 1:NMODES] { set ytics add ("" m) } }
 	if (q == PLACES) { set key at screen 0.5, screen (0.55 / HEIGHT) center center vertical maxrows 2 Left reverse samplen 1 width -1 }
 	plot for [k = 1:NK] $BARS using ($1 == q ? (k == 1 ? 0 : column(k + 1)) : NaN):2:(k == 1 ? 0 : column(k + 1)):(column(k + 2)):($2 - 0.3):($2 + 0.3) \

@@ -2,7 +2,7 @@
 #
 # hypercalls.awk (with stats.awk, table.awk): hypercalls.tsv of a run from its cells.tsv and the xen.tsv of its cells (harness/guest/cell-xentrace): a row
 # a point, mode, domain and kind: how often in a second, and for each request, since a trace is a part of a cell: what it has in a
-# second, over the cell's requests per second (which the trace slows, so that this is off by some ten per cent). Medians over repetitions, with quartiles.
+# second, over the cell's requests per second (which the trace slows: how far off this is shows what the modules count themselves, hypercall.evtchn_op against notify_per_io). Medians over repetitions, with quartiles.
 #
 # Domains: app, storage, dom0, idle (Xen's own), and unknown, what a processor did before the trace saw it switch. Kinds: switched_in (began to run on a processor), hypercall (all entries by one), by name
 # hypercall.NAME, and subcall.NAME what a multicall did in one of them. A kind that a repetition does not have was 0 in it.
@@ -32,7 +32,10 @@ FNR == 1 {
 	cell = part[n - 1]
 }
 $1 == "seconds" { seconds[cell] = $2 }
-$1 == "lost" && $2 > 0 { lost[cell] }
+$1 == "lost" && $2 > 0 {
+	lost[cell]
+	nlost++
+}
 NF == 3 {
 	count[cell, $1 OFS $2] += $3
 	kind[$1 OFS $2]
@@ -54,26 +57,18 @@ function kind_after(a, b,    x, y) {
 	return x[2] > y[2]
 }
 
-# after: true if group a comes after group b in the table.
-function after(a, b) {
-	return rank[a] != rank[b] ? rank[a] > rank[b] : second[a] > second[b]
-}
-
 END {
 	if (BROKEN)
 		exit 1
+	if (nlost)
+		printf "%d cells lost records of the trace and are left out of hypercalls.tsv\n", nlost | "cat 1>&2"
 	print "testbed", "backing", "rw", "bs", "qd", "mode", "reps", "domain", "kind", "per_s", "per_io", "per_io_lo", "per_io_hi"
 	for (k in kind) {
 		for (i = nkinds++; i >= 1 && kind_after(kinds[i], k); i--)
 			kinds[i + 1] = kinds[i]
 		kinds[i + 1] = k
 	}
-	for (i = 2; i <= groups; i++) {
-		g = group[i]
-		for (j = i - 1; j >= 1 && after(group[j], g); j--)
-			group[j + 1] = group[j]
-		group[j + 1] = g
-	}
+	sort_ranked(group, groups, rank, second)
 	for (i = 1; i <= groups; i++)
 		for (j = 1; j <= nkinds; j++) {
 			n = most = 0

@@ -11,9 +11,10 @@
 #	BUDGETS_QD  the depths of that point that have at least two budgets of hybrid; BUDGETS the modes from none
 #	            to unlimited, and adaptive
 #	IDLE_MODES  the modes of idle disks
-#	BACKINGS    what the storage domain served, if there was more than one; BACKING_QD the depths of the first point
-#	DOMAINS     how many application domains loaded the storage domain, if there was more than one number; DOMAINS_QD the depths
+#	BACKINGS    what the storage domain served, if there was more than one
+#	DOMAINS     how many application domains loaded the storage domain, if there was more than one number
 #	CALL_MODES  all modes
+#	FIRST_QD    the depths of the first panel
 #	APPS        the applications, APP_MODES how their disks waited
 #	FIGURES     the figures
 
@@ -136,6 +137,6 @@ END {
 		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
 		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
 		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle) \
-		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("BACKING_QD", panel_depths) \
-		quoted("CALL_MODES", all_modes) quoted("DOMAINS", domains) quoted("DOMAINS_QD", panel_depths)
+		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("FIRST_QD", panel_depths) \
+		quoted("CALL_MODES", all_modes) quoted("DOMAINS", domains)
 }

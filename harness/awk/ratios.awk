@@ -91,19 +91,9 @@ function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b) {
 END {
 	if (BROKEN)
 		exit 1
-	for (i = 2; i <= npoints; i++) {
-		p = point[i]
-		for (j = i - 1; j >= 1 && rank[point[j]] > rank[p]; j--)
-			point[j + 1] = point[j]
-		point[j + 1] = p
-	}
+	sort_ranked(point, npoints, rank, rank)
 	if (!chosen)
-		for (i = 2; i <= nmodes; i++) {
-			m = mode[i]
-			for (j = i - 1; j >= 1 && mrank[mode[j]] > mrank[m]; j--)
-				mode[j + 1] = mode[j]
-			mode[j + 1] = m
-		}
+		sort_ranked(mode, nmodes, mrank, mrank)
 	for (d = 1; d <= nbases; d++)
 		for (i = 1; i <= npoints; i++)
 			for (m = 1; m <= nmodes; m++)

@@ -85,23 +85,13 @@ function ratio_row(k, x,    na, nb, a, b, n, both) {
 		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), both
 }
 
-# after: true if row a comes after row b.
-function after(a, b) {
-	return rank[a] != rank[b] ? rank[a] > rank[b] : second[a] > second[b]
-}
-
 END {
 	if (BROKEN)
 		exit 1
 	for (i = 1; i <= nkeys; i++)
 		printf "%s\t", key[i]
 	print native ? "subject" : "mode", "base", "metric", "n", "ratio", "lo", "hi", "value", "base_value"
-	for (i = 2; i <= nrows; i++) {
-		k = row[i]
-		for (j = i - 1; j >= 1 && after(row[j], k); j--)
-			row[j + 1] = row[j]
-		row[j + 1] = k
-	}
+	sort_ranked(row, nrows, rank, second)
 	for (i = 1; i <= nrows; i++)
 		if (per == "" || row[i] != point[row[i]] OFS per)
 			for (x = 1; x <= nmetrics; x++)

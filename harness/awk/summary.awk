@@ -58,20 +58,10 @@ function digits(x) {
 	return x >= 1000 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.2f", x) : sprintf("%.4f", x)
 }
 
-# after: true if group a comes after group b in the table.
-function after(a, b) {
-	return prank[a] != prank[b] ? prank[a] > prank[b] : mrank[a] > mrank[b]
-}
-
 END {
 	if (BROKEN)
 		exit 1
-	for (i = 2; i <= ngroups; i++) {
-		k = group[i]
-		for (j = i - 1; j >= 1 && after(group[j], k); j--)
-			group[j + 1] = group[j]
-		group[j + 1] = k
-	}
+	sort_ranked(group, ngroups, prank, mrank)
 	for (g = 1; g <= ngroups; g++) {
 		k = group[g]
 		line = name[k] OFS reps[k]

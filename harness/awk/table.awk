@@ -24,6 +24,16 @@ function col_or(name, value) {
 	return name in COLUMN ? $COLUMN[name] : value
 }
 
+# sort_ranked: sort list[1..n] by rank[], where that is equal by second[].
+function sort_ranked(list, n, rank, second,    i, j, k) {
+	for (i = 2; i <= n; i++) {
+		k = list[i]
+		for (j = i - 1; j >= 1 && (rank[list[j]] > rank[k] || rank[list[j]] == rank[k] && second[list[j]] > second[k]); j--)
+			list[j + 1] = list[j]
+		list[j + 1] = k
+	}
+}
+
 # size_bytes: 4k -> 4096.
 function size_bytes(s) {
 	return s * (s ~ /k$/ ? 1024 : s ~ /m$/ ? 1048576 : 1)

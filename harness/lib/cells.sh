@@ -233,11 +233,10 @@ rivals_start() {
 		MEASURE_PIDS+=("$!")
 	done
 	set +m
-	# After all of them are there, so that none holds another's input open.
+	# After all of them are there, so that none holds another's input open; for both, so that it does not wait for a reader.
 	for ((k = 2; k <= CELL_DOMAINS; k++)); do
-		exec {fd}>"rival$k.in"
+		exec {fd}<>"rival$k.in"
 		RIVAL_FDS+=("$fd")
-		rm -f -- "rival$k.in"
 	done
 	end=$((SECONDS + 60))
 	for ((k = 2; k <= CELL_DOMAINS; k++)); do
@@ -248,6 +247,7 @@ rivals_start() {
 			fi
 			sleep 0.05
 		done
+		rm -f -- "rival$k.in"
 	done
 }
 

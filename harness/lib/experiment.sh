@@ -274,7 +274,7 @@ xentrace_stop() {
 	((end)) || return 0
 	if ((rc != 0)); then
 		tail -n 3 -- "$MEASURE_WORK/xentrace.stream.err" >&2
-		die "the trace of the hypervisor failed; 'harness/iddr experiment --keys' says what trace = xen wants"
+		die "the trace of the hypervisor failed, or took longer than 120 s; dom0 needs xentrace and xenalyze (xen-utils), and room in /run. Finished cells are kept"
 	fi
 	awk -v app="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/app.facts")" -v storage="$(awk '$1 == "domid" { print $2 }' "$MEASURE_WORK/storage.facts")" '
 		BEGIN { FS = OFS = "\t"; name[0] = "dom0"; name[app] = "app"; name[storage] = "storage"; name[32767] = "idle" }

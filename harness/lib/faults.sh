@@ -116,9 +116,12 @@ faults_strike() {
 	limited 60 in_dom dom0 "$(dom0_program fault-strike)" "$name" "$(domain_name "$2")" "$(dom0_program iddr-agent)" "${FILE_DISK##*/}" </dev/null
 }
 
-# faults_domain DOM: what became of a domain: gone, silent or survived.
+# faults_domain DOM: print what became of a domain: gone, silent or survived. A dom0 that does not say is an end of it.
 faults_domain() {
-	if ! domain_exists "$1" 8>&-; then
+	local rc=0
+	limited 60 domain_exists "$1" 8>&- || rc=$?
+	((rc <= 1)) || testbed_lost "when dom0 was asked for the domain $1"
+	if ((rc)); then
 		printf 'gone\n'
 	elif limited 15 in_dom "$1" true </dev/null >/dev/null 2>&1; then
 		printf 'survived\n'
@@ -189,7 +192,7 @@ faults_standby_is_back() {
 
 # faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
 faults_isolated() {
-	local boot pid
+	local boot pid kernel
 	faults_both
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
@@ -212,7 +215,8 @@ faults_isolated() {
 	kill -- "-$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	unset 'MEASURE_PIDS[-1]'
-	printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
+	kernel=$(faults_domain app)
+	printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
 	[[ $(limited 30 in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
 		printf 'application_kernel\tgone\n' >outcome.tsv
 	printf 'boot\t%s\n' "${boot:0:8}" >>outcome.tsv
@@ -255,7 +259,8 @@ faults_monolithic() {
 		limited 15 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 		limited 15 in_dom app dmesg </dev/null >app.log 2>&1 || true
 		# One that has lost a processor in the midst of something may answer for a while.
-		printf 'application_kernel\t%s\n' "$(faults_domain app)" >outcome.tsv
+		kernel=$(faults_domain app)
+		printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
 	fi
 }
 

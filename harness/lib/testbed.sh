@@ -437,14 +437,20 @@ domain_wait() {
 	fi
 }
 
-# domain_exists DOM: true if there is such a domain.
+# domain_exists DOM: true if there is such a domain; status 1 if there is none, another if dom0 does not answer.
 domain_exists() {
 	testbed_call dom0 xl domid "$(domain_name "$1")" </dev/null >/dev/null 2>&1
 }
 
 # domain_destroy DOM: destroy a domain if it exists. (One that dies by itself meanwhile is as good.)
 domain_destroy() {
-	! domain_exists "$1" || testbed_call dom0 xl destroy "$(domain_name "$1")" </dev/null >&2 || ! domain_exists "$1"
+	local rc=0
+	domain_exists "$1" || rc=$?
+	if ((rc == 0)) && ! testbed_call dom0 xl destroy "$(domain_name "$1")" </dev/null >&2; then
+		domain_exists "$1" || rc=$?
+		((rc == 1)) || die "xl could not destroy $(domain_name "$1"); see 'xl list' and xl's message in dom0"
+	fi
+	((rc <= 1)) || die "dom0 does not answer, so it is not known whether there is a domain $(domain_name "$1"); see $IDDR_RUN/log"
 }
 
 # testbed_prepare: write the boot files; sets TESTBED_KEY.

@@ -87,7 +87,7 @@ verdict() {
 	[ "$(verdict native)" = "failed: fio's hooks did not run" ]
 }
 
-# several LINE...: measure in two application domains; print COLUMN VALUE of the cell of a mode, as `of` asks.
+# several: measure in one application domain and in two.
 several() {
 	printf '%s\n' 'modes = event stock' 'point = randread 4k 1' 'reps = 1' 'app_domains = 1,2' >"$IDDR_CONFIGS/experiments/several"
 	"$IDDR" experiment several

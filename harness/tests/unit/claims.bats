@@ -65,6 +65,9 @@ claims() {
 	[[ $output == *"ratio = 2.5"* ]]
 	rule '0.50' 'one/ratios.tsv: subject=even : ratio >= 0.5'
 	run -1 claims
+	rule '1.93' 'every one/ratios.tsv: subject=spin,hybrid : ratio >= 1'
+	run -1 claims
+	[[ $output == *"has no row with subject=hybrid"* ]]
 }
 
 @test "a claim that holds" {

@@ -6,7 +6,8 @@
 #
 #	STUB         directory of its state; in it "ran" has a line a cell: ID, DISK and how both of its ends
 #	             waited (a back end's queues: N/MODE/POLLMODE), and after "busy" others that did not sleep;
-#	             "rivals" has a line a load of another domain: DOM DISK MODE JOB'S SIZE; "targets" has a line a disk, and "up" says what BACKING was
+#	             "rivals" has a line a load of another domain: DOM DISK MODE, and the disk that its job is for;
+#	             "targets" has a line a disk, and "up" says what BACKING was
 #	STUB_DIE     after that many cells the testbed dies
 #	STUB_LOSE    mode (front/back) in which the back end loses a request
 #	STUB_WIDE    queue depth at which every other cell of a mode is slow
