@@ -49,9 +49,29 @@ disk_attach() {
 
 # disk_detach FRONTDOM VDEV [--force]: detach a disk.
 disk_detach() {
-	local -a args=("$(domain_name "$1")" "$2")
-	[[ ${3:-} != --force ]] || args+=(--force)
-	testbed_exec dom0 xl block-detach "${args[@]}" </dev/null >&2 || {
+	local number
+	number=$(disk_vdev_number "$2")
+	# With a supervisor that has had a standby there may be two devices, of which either is the disk's, the other one its spare
+	# (iddr-supervise). The disk goes first: a spare would be replaced.
+	# shellcheck disable=SC2016 # dom0's shell expands these
+	testbed_exec dom0 bash -c '
+		first=$2 others=()
+		if xenstore-exists /tool/iddr/spares; then
+			app=$(xl domid "$1") storage=$(xl domid "$3" 2>/dev/null) first=
+			for n in "$4" "$5"; do
+				back=$(xenstore-read "/libxl/$app/device/vbd/$n/backend" 2>/dev/null) || continue
+				case $back in
+				"/local/domain/$storage/"*) first=$n ;;
+				*) others+=("$n") ;;
+				esac
+			done
+		fi
+		[[ -z $first ]] || xl block-detach "$1" "$first" ${6:+"$6"} || exit
+		for n in "${others[@]}"; do
+			xl block-detach "$1" "$n" || exit
+		done
+		[[ -n $first$others ]] || xl block-detach "$1" "$2"' \
+		detach "$(domain_name "$1")" "$2" "$(domain_name storage)" "$number" "$(disk_twin "$number")" "${3:-}" </dev/null >&2 || {
 		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2
 		return 1
@@ -65,6 +85,11 @@ disk_vdev_number() {
 	letter=$(($(printf '%d' "'$letter") - 97))
 	# As Xen numbers them (docs/misc/vbd-interface.txt).
 	printf '%s\n' "$((letter < 16 ? (202 << 8) + 16 * letter : (1 << 28) + (letter << 8)))"
+}
+
+# disk_twin NUMBER: the other number that Xen has for the same disk, or 0.
+disk_twin() {
+	printf '%s\n' "$(($1 >> 8 == 202 ? 1 << 28 | ($1 >> 4 & 15) << 8 : 0))"
 }
 
 # disk_named [DOM:]VDEV: set DISK_DOM and DISK_VDEV from how a user names a disk of an application domain; app, if none is named.

@@ -184,10 +184,10 @@ faults_rows() {
 	(($(wc -l <"$1") > 1))
 }
 
-# faults_standby_is_back: true if there is a standby again, which has its device.
-faults_standby_is_back() {
+# faults_standby_waits: true if there is a standby, and the disk has a spare of it.
+faults_standby_waits() {
 	# shellcheck disable=SC2016 # dom0's shell expands these
-	in_dom dom0 sh -c 'id=$(xl domid "$1") && xenstore-exists "/local/domain/$id/data/iddr/pulse"' back "$(domain_name standby)" </dev/null >/dev/null 2>&1
+	in_dom dom0 sh -c 'id=$(xl domid "$1") && [ "$(xenstore-read /tool/iddr/spares)" = "$id made" ]' waits "$(domain_name standby)" </dev/null >/dev/null 2>&1
 }
 
 # faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
@@ -203,13 +203,14 @@ faults_isolated() {
 	set +m
 	MEASURE_PIDS+=("$pid")
 	wait_for 30 "the supervisor" supervise.log test -s supervise.tsv
+	[[ -z ${3:-} ]] || wait_for 90 "the disk's spare" supervise.log faults_standby_waits
 	faults_strike "$1" storage || testbed_lost "while the fault $1 was to happen"
 	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
 		sleep "$FAULTS_SETTLE"
 	else
 		# Else the row says what was not reached.
 		(wait_for $((FAULTS_HANG + 200)) "the recovery" supervise.log faults_rows supervise.tsv) || true
-		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_is_back) || FAULTS_SPOILT=1
+		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_waits) || FAULTS_SPOILT=1
 		sleep 3
 	fi
 	kill -- "-$pid" 2>/dev/null || true

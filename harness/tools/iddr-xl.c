@@ -8,10 +8,14 @@
  *   rename DOMID NAME
  *   destroy DOMID
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
+ *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting; a number for
+ *   attach-end NUMBER       which waits, for 10 s from the beginning on, or from when the back end is there
  *   detach DOMID VDEV
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,14 +107,14 @@ static int do_destroy(int argc, char **argv)
 	return rc ? rc : libxl_domain_destroy(ctx, domid, NULL);
 }
 
-static int do_attach(int argc, char **argv)
+/* @how: NULL, or how to tell when it is done. */
+static int attach(char **argv, const libxl_asyncop_how *how)
 {
 	libxl_device_disk disk;
 	XLU_Config *config;
 	uint32_t domid;
 	int rc;
 
-	(void)argc;
 	rc = number(argv[0], &domid);
 	if (rc)
 		return rc;
@@ -120,9 +124,52 @@ static int do_attach(int argc, char **argv)
 	libxl_device_disk_init(&disk);
 	rc = xlu_disk_parse(config, 1, (const char *const *)&argv[1], &disk);
 	if (!rc)
-		rc = libxl_device_disk_add(ctx, domid, &disk, NULL);
+		rc = libxl_device_disk_add(ctx, domid, &disk, how);
 	libxl_device_disk_dispose(&disk);
 	xlu_cfg_destroy(config);
+	return rc;
+}
+
+static int do_attach(int argc, char **argv)
+{
+	(void)argc;
+	return attach(argv, NULL);
+}
+
+static int do_attach_begin(int argc, char **argv)
+{
+	static libxl_ev_user last;
+	libxl_asyncop_how how = { .u.for_event = ++last };
+	int rc = attach(argv, &how);
+
+	(void)argc;
+	if (!rc)
+		say_value("%" PRIu64, last);
+	return rc;
+}
+
+/*
+ * Nothing of it has been attended to so far, unless another command has waited. When that is done now, libxl looks at
+ * xenstore before it looks at the time.
+ */
+static int do_attach_end(int argc, char **argv)
+{
+	libxl_ev_user which = strtoull(argv[0], NULL, 10);
+	libxl_event *event;
+	bool found = false;
+	int rc;
+
+	(void)argc;
+	while (!found) {
+		rc = libxl_event_wait(ctx, &event, LIBXL_EVENTMASK_ALL, NULL, NULL);
+		if (rc)
+			return rc;
+		/* Others are of attempts that came to nothing. */
+		found = event->type == LIBXL_EVENT_TYPE_OPERATION_COMPLETE && event->for_user == which;
+		if (found)
+			rc = event->u.operation_complete.rc;
+		libxl_event_free(ctx, event);
+	}
 	return rc;
 }
 
@@ -150,6 +197,8 @@ const struct command xl_commands[] = {
 	{ "rename", 2, 2, do_rename },
 	{ "destroy", 1, 1, do_destroy },
 	{ "attach", 2, 2, do_attach },
+	{ "attach-begin", 2, 2, do_attach_begin },
+	{ "attach-end", 1, 1, do_attach_end },
 	{ "detach", 2, 2, do_detach },
 	{ }
 };

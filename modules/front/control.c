@@ -231,6 +231,7 @@ static const char *iddr_front_choose(struct iddr_fdisk *d)
 
 	offers.queues = xenbus_read_unsigned(back, "multi-queue-max-queues", 1);
 	offers.ring_order = xenbus_read_unsigned(back, "max-ring-page-order", 0);
+	d->conf.handle = d->vdev;
 	if (d->parked)
 		return iddr_check_rings(&d->desc, &offers);
 
@@ -240,7 +241,6 @@ static const char *iddr_front_choose(struct iddr_fdisk *d)
 	d->nr_poll = min(poll_queues, offers.queues - wanted);
 	d->nr_queues = wanted + d->nr_poll;
 	d->conf.ring_order = min(offers.ring_order, ring_page_order);
-	d->conf.handle = d->vdev;
 	return NULL;
 }
 
@@ -601,7 +601,7 @@ static void iddr_front_add_disk(struct iddr_fdisk *d)
 	d->closing = false;
 	d->leaving = false;
 	/* Where an orphan of that name is, it is on its way. */
-	iddr_recovery_wait_name(d->vdev);
+	iddr_recovery_wait_name(d->name);
 	iddr_front_open_queues(d);
 	xenbus_switch_state(xdev, XenbusStateConnected);
 
@@ -870,7 +870,7 @@ static void iddr_front_state_work(struct work_struct *work)
 	/* Memory for going on must not be waited for from a parked disk. */
 	unsigned int noio = memalloc_noio_save();
 
-	if (!iddr_recovery_orphan_work(d))
+	if (!iddr_recovery_spare_work(d) && !iddr_recovery_orphan_work(d))
 		iddr_front_act(d);
 	memalloc_noio_restore(noio);
 	iddr_fdisk_put(d);
@@ -907,13 +907,18 @@ static void iddr_front_note_state(struct iddr_fdisk *d, enum xenbus_state s)
 static void iddr_front_back_changed(struct xenbus_device *xdev,
 				    enum xenbus_state state)
 {
-	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
+	struct iddr_fdisk *d;
 
+	mutex_lock(&iddr_devices_lock);
+	d = dev_get_drvdata(&xdev->dev);
 	iddr_front_note_state(d, state);
+	kref_get(&d->ref);
+	mutex_unlock(&iddr_devices_lock);
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
 		iddr_front_abort(d);
 	iddr_fdisk_queue_work(d);
+	iddr_fdisk_put(d);
 }
 
 static void iddr_front_abort_work(struct work_struct *work)
@@ -953,13 +958,9 @@ static void iddr_front_wait_closed(struct iddr_fdisk *d)
  */
 static void iddr_front_remove(struct xenbus_device *xdev)
 {
-	struct iddr_fdisk *d = dev_get_drvdata(&xdev->dev);
+	struct iddr_fdisk *d = iddr_recovery_stop_work(xdev);
 	enum xenbus_state s;
 	bool alive;
-
-	spin_lock_irq(&d->work_lock);
-	d->removing = true;
-	spin_unlock_irq(&d->work_lock);
 
 	s = xenbus_read_driver_state(xdev->otherend);
 	/* One that wants to close still serves until we have. */
@@ -985,10 +986,12 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 		iddr_front_wait_closed(d);
 	iddr_front_destroy_queues(d);
 	dev_set_drvdata(&xdev->dev, NULL);
-	if (d->gd)
+	if (d->gd) {
 		iddr_recovery_orphan(d);
-	else
+	} else {
+		iddr_recovery_detach(d);
 		iddr_fdisk_put(d);
+	}
 }
 
 static struct iddr_fdisk *iddr_fdisk_alloc(void)
@@ -1017,6 +1020,7 @@ static struct iddr_fdisk *iddr_fdisk_alloc(void)
 static int iddr_front_probe(struct xenbus_device *xdev,
 			    const struct xenbus_device_id *id)
 {
+	char name[DISK_NAME_LEN];
 	struct iddr_fdisk *d;
 	u32 vdev;
 	int err;
@@ -1027,26 +1031,25 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 		xenbus_dev_fatal(xdev, -EINVAL, "reading virtual-device");
 		return -EINVAL;
 	}
+	err = iddr_vdev_name(vdev, name, sizeof(name));
+	if (err) {
+		xenbus_dev_fatal(xdev, err,
+				 "virtual device %u is no xvd disk: use vdev=xvdX",
+				 vdev);
+		return err;
+	}
 
-	d = iddr_recovery_adopt(vdev, xdev);
-	if (d)
+	if (iddr_recovery_adopt(name, vdev, xdev))
 		goto begin;
 	d = iddr_fdisk_alloc();
 	if (!d) {
 		xenbus_dev_fatal(xdev, -ENOMEM, "allocating a disk");
 		return -ENOMEM;
 	}
-	err = iddr_vdev_name(vdev, d->name, sizeof(d->name));
-	if (err) {
-		xenbus_dev_fatal(xdev, err,
-				 "virtual device %u is no xvd disk: use vdev=xvdX",
-				 vdev);
-		iddr_fdisk_free(d);
-		return err;
-	}
 	kref_init(&d->ref);
 	d->xdev = xdev;
 	d->vdev = vdev;
+	strscpy(d->name, name, sizeof(d->name));
 	d->mode = iddr_mode_parse(mode);
 	d->back_state = XenbusStateInitialising;
 	iddr_wait_limits_init(&d->wait_limits, budget_us);
@@ -1056,8 +1059,8 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);
 	iddr_recovery_init(d);
+	iddr_recovery_attach(d);
 begin:
-	dev_set_drvdata(&xdev->dev, d);
 	/* Bound anew after an unbind: the back end waits for this. */
 	return xenbus_switch_state(xdev, XenbusStateInitialising);
 }

@@ -126,8 +126,13 @@ struct iddr_fdisk {
 	u64 next_offer;			/* jiffies; not earlier, while parked */
 	struct delayed_work timeout_work;
 	struct delayed_work retry_work;
-	struct list_head orphan;	/* under iddr_orphans_lock */
+	struct list_head node;		/* under iddr_devices_lock: attached or
+					 * orphaned
+					 */
 	bool going;			/* likewise: is not adopted any more */
+	bool spare;			/* no disk: a device for one that may
+					 * need it; for good
+					 */
 
 	spinlock_t work_lock;		/* guards back_state, removing */
 	enum xenbus_state back_state;	/* latest */
@@ -172,10 +177,15 @@ void iddr_recovery_changed(struct iddr_fdisk *d);
 bool iddr_recovery_may_offer(struct iddr_fdisk *d);
 void iddr_recovery_cancel(struct iddr_fdisk *d);
 void iddr_recovery_orphan(struct iddr_fdisk *d);
-struct iddr_fdisk *iddr_recovery_adopt(u32 vdev, struct xenbus_device *xdev);
+bool iddr_recovery_adopt(const char *name, u32 vdev, struct xenbus_device *xdev);
+void iddr_recovery_attach(struct iddr_fdisk *d);
+void iddr_recovery_detach(struct iddr_fdisk *d);
+struct iddr_fdisk *iddr_recovery_stop_work(struct xenbus_device *xdev);
+bool iddr_recovery_spare_work(struct iddr_fdisk *s);
 bool iddr_recovery_orphan_work(struct iddr_fdisk *d);
 void iddr_recovery_give_up(struct iddr_fdisk *d);
-void iddr_recovery_wait_name(u32 vdev);
+void iddr_recovery_wait_name(const char *name);
 void iddr_recovery_exit(void);
+extern struct mutex iddr_devices_lock;
 
 #endif /* IDDR_FRONT_H */

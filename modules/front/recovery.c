@@ -34,8 +34,15 @@
  *     requests' own, and it could write to them.
  *
  * An orphan is a parked disk whose xenbus device has gone, too (the toolstack
- * detaches what is dead before it attaches anew). The next device with the
- * same virtual device number adopts it.
+ * detaches what is dead before it attaches anew). The next device of the same
+ * name adopts it.
+ *
+ * A spare is a device of the same name that is there before it is needed: most
+ * disks have two virtual device numbers (iddr_vdev_name()). Its back end waits in
+ * InitWait, with the device opened, and it has neither disk nor rings. It takes
+ * the orphan over as soon as there is one; nothing has to be attached in the
+ * outage. Whose device it is then changes (dev_get_drvdata()), so that is read under
+ * iddr_devices_lock.
  *
  * The disk's work item does all that may sleep, as in control.c. It never waits for
  * parked I/O: a disk is parked only once nothing else in there waits for
@@ -48,7 +55,7 @@
 #include "iddr_front.h"
 
 /* Looks whether the old back end is out of the way, and new ones, are apart. */
-#define IDDR_FENCE_LOOK_MS	250
+#define IDDR_FENCE_LOOK_MS	50
 #define IDDR_OFFER_MS		1000
 
 static const char * const iddr_recovery_names[IDDR_NR_RECOVERIES] = {
@@ -86,8 +93,9 @@ static unsigned int recovery_timeout_s = 60;
 module_param(recovery_timeout_s, uint, 0644);
 MODULE_PARM_DESC(recovery_timeout_s, "how long they wait, in seconds; 0: for ever");
 
-static LIST_HEAD(iddr_orphans);			/* under iddr_orphans_lock */
-static DEFINE_MUTEX(iddr_orphans_lock);		/* also who is whose */
+DEFINE_MUTEX(iddr_devices_lock);		/* who has which xenbus device */
+static LIST_HEAD(iddr_attached);		/* have one; under it, as is: */
+static LIST_HEAD(iddr_orphans);
 static DECLARE_WAIT_QUEUE_HEAD(iddr_orphans_wq);	/* one is no more */
 
 /* Time is up, if it is limited. Under queues_lock. */
@@ -135,7 +143,7 @@ void iddr_recovery_init(struct iddr_fdisk *d)
 	d->recovery_timeout_s = READ_ONCE(recovery_timeout_s);
 	INIT_DELAYED_WORK(&d->timeout_work, iddr_recovery_timeout);
 	INIT_DELAYED_WORK(&d->retry_work, iddr_recovery_retry);
-	INIT_LIST_HEAD(&d->orphan);
+	INIT_LIST_HEAD(&d->node);
 }
 
 /* Would the disk be parked now, if its back end went? Under queues_lock. */
@@ -261,46 +269,166 @@ void iddr_recovery_give_up(struct iddr_fdisk *d)
  */
 void iddr_recovery_orphan(struct iddr_fdisk *d)
 {
+	struct iddr_fdisk *s;
+
 	cancel_delayed_work_sync(&d->retry_work);
-	mutex_lock(&iddr_orphans_lock);
+	mutex_lock(&iddr_devices_lock);
 	d->xdev = NULL;
 	d->refused = false;
 	d->reopen = false;
-	list_add_tail(&d->orphan, &iddr_orphans);
-	mutex_unlock(&iddr_orphans_lock);
 	spin_lock_irq(&d->work_lock);
 	d->removing = false;
 	spin_unlock_irq(&d->work_lock);
+	list_move_tail(&d->node, &iddr_orphans);
+	list_for_each_entry(s, &iddr_attached, node)
+		if (s->spare && !strcmp(s->name, d->name))
+			iddr_fdisk_queue_work(s);
+	mutex_unlock(&iddr_devices_lock);
 	/* It may have been asked to give up meanwhile. */
 	iddr_fdisk_queue_work(d);
 }
 
-/* Under iddr_orphans_lock. */
-static struct iddr_fdisk *iddr_recovery_find(u32 vdev)
+/* Under iddr_devices_lock. */
+static struct iddr_fdisk *iddr_recovery_find(const char *name)
 {
 	struct iddr_fdisk *d;
 
-	list_for_each_entry(d, &iddr_orphans, orphan)
-		if (d->vdev == vdev)
+	list_for_each_entry(d, &iddr_orphans, node)
+		if (!strcmp(d->name, name))
 			return d;
 	return NULL;
 }
 
-/* Return: the orphan that @xdev is for, with its reference, or NULL. */
-struct iddr_fdisk *iddr_recovery_adopt(u32 vdev, struct xenbus_device *xdev)
+/*
+ * Give the orphan of that name, if there is one that stays, the device. Under
+ * iddr_devices_lock. Return: the orphan, which has the device's reference, or NULL.
+ */
+static struct iddr_fdisk *iddr_recovery_take_in(const char *name, u32 vdev,
+						struct xenbus_device *xdev,
+						enum xenbus_state back)
+{
+	struct iddr_fdisk *d = iddr_recovery_find(name);
+
+	if (!d || d->going)
+		return NULL;
+	d->xdev = xdev;
+	d->vdev = vdev;
+	WRITE_ONCE(d->back_state, back);
+	dev_set_drvdata(&xdev->dev, d);
+	list_move_tail(&d->node, &iddr_attached);
+	return d;
+}
+
+/* Return: whether an orphan adopts the new device. */
+bool iddr_recovery_adopt(const char *name, u32 vdev, struct xenbus_device *xdev)
+{
+	bool adopted;
+
+	mutex_lock(&iddr_devices_lock);
+	adopted = iddr_recovery_take_in(name, vdev, xdev,
+					XenbusStateInitialising);
+	mutex_unlock(&iddr_devices_lock);
+	return adopted;
+}
+
+/* @d has a new device: it becomes a disk, or a spare if one of that name is there. */
+void iddr_recovery_attach(struct iddr_fdisk *d)
+{
+	struct iddr_fdisk *other;
+
+	mutex_lock(&iddr_devices_lock);
+	list_for_each_entry(other, &iddr_attached, node)
+		if (!other->spare && !strcmp(other->name, d->name))
+			d->spare = true;
+	list_add_tail(&d->node, &iddr_attached);
+	dev_set_drvdata(&d->xdev->dev, d);
+	mutex_unlock(&iddr_devices_lock);
+	if (d->spare)
+		dev_info(&d->xdev->dev, "a spare: %s is there, and goes on with it when its own device has gone\n",
+			 d->name);
+}
+
+/* @d's device goes, and @d with it. */
+void iddr_recovery_detach(struct iddr_fdisk *d)
+{
+	mutex_lock(&iddr_devices_lock);
+	list_del_init(&d->node);
+	mutex_unlock(&iddr_devices_lock);
+}
+
+/* What the back end of a spare that stays one asks for. */
+static void iddr_recovery_spare_act(struct xenbus_device *xdev,
+				    enum xenbus_state back)
+{
+	switch (back) {
+	case XenbusStateClosing:
+		xenbus_frontend_closed(xdev);
+		break;
+	case XenbusStateInitWait:
+	case XenbusStateClosed:
+		/* One that comes (back) waits for this. */
+		if (xdev->state == XenbusStateClosed &&
+		    xenbus_read_unsigned(xdev->otherend, "online", 0))
+			xenbus_switch_state(xdev, XenbusStateInitialising);
+		break;
+	default:
+		break;
+	}
+}
+
+/* In the work item. Return: it is a spare's, or was, and done. */
+bool iddr_recovery_spare_work(struct iddr_fdisk *s)
+{
+	struct iddr_fdisk *d = NULL;
+	struct xenbus_device *xdev;
+	enum xenbus_state back;
+
+	/* Fixed before there is work. */
+	if (!s->spare)
+		return false;
+	mutex_lock(&iddr_devices_lock);
+	xdev = s->xdev;
+	back = READ_ONCE(s->back_state);
+	if (xdev && back == XenbusStateInitWait &&
+	    xdev->state == XenbusStateInitialising)
+		d = iddr_recovery_take_in(s->name, s->vdev, xdev, back);
+	if (d) {
+		list_del_init(&s->node);
+		s->xdev = NULL;
+	}
+	mutex_unlock(&iddr_devices_lock);
+	if (d) {
+		iddr_fdisk_queue_work(d);
+		/* The device's; the work item has its own. */
+		iddr_fdisk_put(s);
+	} else if (xdev) {
+		iddr_recovery_spare_act(xdev, back);
+	}
+	return true;
+}
+
+/* The device goes: no more work for whose it is, which is returned. */
+struct iddr_fdisk *iddr_recovery_stop_work(struct xenbus_device *xdev)
 {
 	struct iddr_fdisk *d;
+	bool moved;
 
-	mutex_lock(&iddr_orphans_lock);
-	d = iddr_recovery_find(vdev);
-	if (d && d->going)
-		d = NULL;
-	if (d) {
-		list_del_init(&d->orphan);
-		d->back_state = XenbusStateInitialising;
-		d->xdev = xdev;
-	}
-	mutex_unlock(&iddr_orphans_lock);
+	do {
+		mutex_lock(&iddr_devices_lock);
+		d = dev_get_drvdata(&xdev->dev);
+		kref_get(&d->ref);
+		mutex_unlock(&iddr_devices_lock);
+		spin_lock_irq(&d->work_lock);
+		d->removing = true;
+		spin_unlock_irq(&d->work_lock);
+		/* What a spare does takes no time, and may be to give its
+		 * device away.
+		 */
+		if (d->spare && cancel_work_sync(&d->state_work))
+			iddr_fdisk_put(d);
+		moved = dev_get_drvdata(&xdev->dev) != d;
+		iddr_fdisk_put(d);
+	} while (moved);
 	return d;
 }
 
@@ -309,12 +437,12 @@ bool iddr_recovery_orphan_work(struct iddr_fdisk *d)
 {
 	bool orphan, going;
 
-	mutex_lock(&iddr_orphans_lock);
+	mutex_lock(&iddr_devices_lock);
 	orphan = !d->xdev;
 	going = orphan && READ_ONCE(d->give_up) && !d->going;
 	if (going)
 		d->going = true;
-	mutex_unlock(&iddr_orphans_lock);
+	mutex_unlock(&iddr_devices_lock);
 	if (!going)
 		return orphan;
 
@@ -322,38 +450,36 @@ bool iddr_recovery_orphan_work(struct iddr_fdisk *d)
 	spin_lock_irq(&d->work_lock);
 	d->removing = true;
 	spin_unlock_irq(&d->work_lock);
-	mutex_lock(&iddr_orphans_lock);
-	list_del_init(&d->orphan);
-	mutex_unlock(&iddr_orphans_lock);
+	iddr_recovery_detach(d);
 	wake_up_all(&iddr_orphans_wq);
 	/* The xenbus device's; the work item has its own. */
 	iddr_fdisk_put(d);
 	return true;
 }
 
-static bool iddr_recovery_name_is_free(u32 vdev)
+static bool iddr_recovery_name_is_free(const char *name)
 {
 	bool found;
 
-	mutex_lock(&iddr_orphans_lock);
-	found = iddr_recovery_find(vdev);
-	mutex_unlock(&iddr_orphans_lock);
+	mutex_lock(&iddr_devices_lock);
+	found = iddr_recovery_find(name);
+	mutex_unlock(&iddr_devices_lock);
 	return !found;
 }
 
 /* Wait until an orphan that goes has given up its name. In the work item. */
-void iddr_recovery_wait_name(u32 vdev)
+void iddr_recovery_wait_name(const char *name)
 {
-	wait_event(iddr_orphans_wq, iddr_recovery_name_is_free(vdev));
+	wait_event(iddr_orphans_wq, iddr_recovery_name_is_free(name));
 }
 
 static bool iddr_recovery_has_no_orphans(void)
 {
 	bool none;
 
-	mutex_lock(&iddr_orphans_lock);
+	mutex_lock(&iddr_devices_lock);
 	none = list_empty(&iddr_orphans);
-	mutex_unlock(&iddr_orphans_lock);
+	mutex_unlock(&iddr_devices_lock);
 	return none;
 }
 
@@ -362,12 +488,12 @@ void iddr_recovery_exit(void)
 {
 	struct iddr_fdisk *d;
 
-	mutex_lock(&iddr_orphans_lock);
-	list_for_each_entry(d, &iddr_orphans, orphan) {
+	mutex_lock(&iddr_devices_lock);
+	list_for_each_entry(d, &iddr_orphans, node) {
 		WRITE_ONCE(d->give_up, true);
 		iddr_fdisk_queue_work(d);
 	}
-	mutex_unlock(&iddr_orphans_lock);
+	mutex_unlock(&iddr_devices_lock);
 	wait_event(iddr_orphans_wq, iddr_recovery_has_no_orphans());
 }
 

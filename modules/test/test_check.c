@@ -84,6 +84,7 @@ static void names_of_disks(void **state)
 	assert_string_equal(vdev_name(202 << 8), "xvda");
 	assert_string_equal(vdev_name(202 << 8 | 1 << 4), "xvdb");
 	assert_string_equal(vdev_name(202 << 8 | 15 << 4 | 15), "xvdp15");
+	assert_string_equal(vdev_name(1 << 28), "xvda");
 	assert_string_equal(vdev_name(1 << 28 | 16 << 8), "xvdq");
 	assert_string_equal(vdev_name(1 << 28 | 25 << 8), "xvdz");
 	assert_string_equal(vdev_name(1 << 28 | 26 << 8), "xvdaa");

@@ -6,6 +6,9 @@
 
 load lib
 
+# The disk's other number.
+TWIN=$(((1 << 28) + (3 << 8)))
+
 setup_file() {
 	# FUNCTION is one of its driver's that each request passes.
 	export BACKING=${BACKING:-file} STANDBY=1 FUNCTION=blkif_queue_rq TARGET=/dev/xvdb
@@ -84,6 +87,21 @@ recovered() {
 	provoked="back end of $DISK is gone|not answered for 5 s|broke the ring protocol"
 }
 
+# spare_waits: wait until the disk has a spare of the standby's.
+spare_waits() {
+	dom0 'for ((i = 0; i < 600; i++)); do
+		[[ $(xenstore-read /tool/iddr/spares 2>/dev/null) != "$(xl domid iddr-standby 2>/dev/null) made" ]] || exit 0
+		sleep 0.1
+	      done
+	      xenstore-read /tool/iddr/spares; exit 1'
+	app '[[ $(ls -d /sys/bus/xen/devices/vbd-* | wc -l) == 2 && $(ls /sys/block | grep -c ^xvd) == 1 ]]'
+}
+
+# device_is NUMBER: the disk is served through that device.
+device_is() {
+	[[ $(dom0 'xenstore-read "/local/domain/$(xl domid iddr-app)/device/vbd/$1/state"' "$1") == 4 ]]
+}
+
 # fault_module FUNCTION: load the test module for it.
 fault_module() {
 	storage 'insmod /iddr/modules/iddr_fault.ko "$@"' ${1+"at=$1"}
@@ -153,11 +171,21 @@ fault_module() {
 	supervisor env STANDBY=1 "$IDDR" supervise
 	run ! grep 'going on with xl' "$BATS_FILE_TMPDIR/log"
 	fault_module "$FUNCTION"
+	spare_waits
 	# Whoever is connected to it must find it by its new name.
 	dom standby true </dev/null
 	dom0 'fault-strike panic iddr-storage iddr-agent'
 	recovered 1 death
 	[[ $(field created) == - && $(field up) == - ]]
+	device_is "$TWIN"
+}
+
+@test "a standby that dies takes its spare along, and the next one has one" {
+	in_full 40
+	spare_waits
+	dom0 'xl destroy iddr-standby; for ((i = 0; i < 300; i++)); do ! xl domid iddr-standby >/dev/null 2>&1 || exit 0; sleep 0.1; done'
+	spare_waits
+	load_goes_on
 }
 
 @test "the driver loops for ever: noticed when its time has come, and not before; the next standby, once it is up, takes over" {
@@ -180,6 +208,8 @@ fault_module() {
 	grep -qx $'violations\t0' <<<"$output"
 	grep -qx $'writes_failed\t0' <<<"$output"
 	rows_are 3
-	detach "$DISK"
+	# The disk, and a spare that there may be, of whichever numbers.
+	"$IDDR" detach "$DISK" 3>&-
+	app '! ls -d /sys/bus/xen/devices/vbd-*'
 	provoked=
 }

@@ -189,6 +189,80 @@ flips() {
 	goes_on
 }
 
+# The disk's other number.
+TWIN=$(((1 << 28) + (3 << 8)))
+
+# spare VDEV: attach a second device of the same disk, of that number, and wait until its back end is ready.
+spare() {
+	dom0 'xl block-attach iddr-app "format=raw,vdev=$1,access=w,backend=iddr-storage,backendtype=phy,script=block-iddr,target=/dev/ram0"' "$1"
+	app '[[ $(ls /sys/block | grep -c ^xvd) == 1 ]]'
+}
+
+# served_as NUMBER: the disk goes on, and has that device, which is the only one.
+served_as() {
+	in_state connected
+	[[ $(app 'cd /sys/bus/xen/devices; echo vbd-*') == "vbd-$1" ]]
+	app 'read -r before </sys/block/$1/iddr/queue0/responses
+	     for ((i = 0; i < 100; i++)); do
+		read -r now </sys/block/$1/iddr/queue0/responses
+		((now == before)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+}
+
+@test "a spare waits beside a disk that is served, and takes it over when its own device has gone; and so on, by turns" {
+	attach "$DISK" /dev/ram0
+	background_load "$DISK"
+	spare "$TWIN"
+	# Idle, it follows its back end out and in again.
+	DEVID=$TWIN back_end unbind bind
+	back_end unbind
+	in_state parked
+	sleep 1
+	load_waits
+	dom0 'xl block-detach iddr-app "$1"' "$DEVID"
+	served_as "$TWIN"
+	spare "$DISK"
+	DEVID=$TWIN back_end unbind
+	in_state parked
+	dom0 'xl block-detach iddr-app "$1"' "$TWIN"
+	served_as "$DEVID"
+	recovered 2
+	load_was_good
+	detach "$DISK"
+}
+
+@test "a spare becomes no disk when the disk is detached, nor when another one of its name is; it is refused where it is another disk" {
+	attach "$DISK" /dev/ram0
+	spare "$TWIN"
+	detach "$DISK"
+	app '[[ ! -e /sys/block/$1 ]]' "$DISK"
+	null_blk
+	attach "$DISK" /dev/nullb0
+	background_load "$DISK"
+	back_end unbind
+	in_state parked
+	detach "$DISK"
+	refused "it is another disk"
+	dom0 'xl block-detach iddr-app "$1"' "$TWIN"
+	in_state parked
+	attach "$DISK" /dev/nullb0
+	goes_on
+	no_null_blk
+	attach "$DISK" /dev/ram0
+	spare "$TWIN"
+	app 'cd /sys/bus/xen/drivers/iddr_front
+	     for what in unbind bind; do
+		for n in "$1" "$2"; do echo "vbd-$n" >$what; done
+	     done' "$DEVID" "$TWIN"
+	our_disk_is_there "$DISK"
+	app '[[ $(ls /sys/block | grep -c ^xvd) == 1 ]]'
+	verify_load --bs=4k --size=256k --iodepth=8
+	dom0 'for n in "$1" "$2"; do xl block-detach iddr-app "$n"; done' "$DEVID" "$TWIN"
+	app '[[ ! -e /sys/block/$1 ]]' "$DISK"
+}
+
 @test "a back end that offers less is refused and named for it: segments, rings, queues; one that offers as much is not" {
 	in_full 30
 	local less
