@@ -6,34 +6,38 @@
  *   domid NAME              the domain's number
  *   state DOMID             as in xl list: of r, b, p, s, c, d what it is (running, blocked, paused, shut down, crashed, dying)
  *   rename DOMID NAME
+ *   end DOMID               a domain that is to be destroyed runs no more, and has nothing of another's mapped: Xen knows it as a dying
+ *                           one until "let-go"; what the toolstack has of it is destroy's, of whoever destroys it
+ *   let-go                  Xen may forget the domain that was ended last
  *   destroy DOMID
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
- *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting; a number for
- *   attach-end NUMBER       which waits, for 10 s from the beginning on, or from when the back end is there
+ *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting
  *   detach DOMID VDEV
  */
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <libxl.h>
 #include <libxl_utils.h>
 #include <libxlutil.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
 #include <xen/xen.h>
 
 #include "iddr-xenstore.h"
 
 static libxl_ctx *ctx;
+static xentoollog_logger_stdiostream *log_stream;
 
 int xl_init(void)
 {
-	xentoollog_logger_stdiostream *log = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
-
-	if (!log || libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, (xentoollog_logger *)log)) {
+	log_stream = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
+	if (!log_stream || libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, (xentoollog_logger *)log_stream)) {
 		fprintf(stderr, "iddr-xl: error: cannot reach Xen through libxl; is this dom0?\n");
 		return -1;
 	}
@@ -95,6 +99,57 @@ static int do_rename(int argc, char **argv)
 	return rc ? rc : libxl_domain_rename(ctx, domid, NULL, argv[1]);
 }
 
+/* A page of the domain that was ended last. */
+static xenforeignmemory_handle *foreign;
+static void *held;
+
+static int do_let_go(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	if (held)
+		xenforeignmemory_unmap(foreign, held, 1);
+	held = NULL;
+	return 0;
+}
+
+/*
+ * libxl takes a domain's devices away first, in dom0, which takes long, and has Xen destroy it last. Here Xen does at once. A domain
+ * that Xen has forgotten libxl does not destroy, so we keep one page of its mapped: the one that xenstore is spoken to through.
+ */
+static int do_end(int argc, char **argv)
+{
+	char path[64], *frame;
+	xc_interface *xc;
+	xen_pfn_t gfn;
+	uint32_t domid;
+	int rc = number(argv[0], &domid);
+
+	if (!rc && !domid)
+		rc = EPERM;
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "/local/domain/%u/store/ring-ref", domid);
+	frame = xs_read(xs, XBT_NULL, path, NULL);
+	if (!frame)
+		return errno;
+	gfn = strtoull(frame, NULL, 10);
+	free(frame);
+	do_let_go(argc, argv);
+	if (!foreign)
+		foreign = xenforeignmemory_open(NULL, 0);
+	if (foreign)
+		held = xenforeignmemory_map(foreign, domid, PROT_READ, 1, &gfn, NULL);
+	if (!held)
+		return errno;
+	xc = xc_interface_open(NULL, NULL, 0);
+	rc = !xc || xc_domain_destroy(xc, domid) ? errno : 0;
+	if (xc)
+		xc_interface_close(xc);
+	if (rc)
+		do_let_go(argc, argv);
+	return rc;
+}
+
 static int do_destroy(int argc, char **argv)
 {
 	uint32_t domid;
@@ -136,40 +191,33 @@ static int do_attach(int argc, char **argv)
 	return attach(argv, NULL);
 }
 
+/*
+ * libxl would wait for 10 s, in which a domain that boots has no back end, and for a state that this passes through at once later:
+ * have it end its wait. The device is in xenstore by then, and stays.
+ */
 static int do_attach_begin(int argc, char **argv)
 {
 	static libxl_ev_user last;
 	libxl_asyncop_how how = { .u.for_event = ++last };
+	bool ended = false;
 	int rc = attach(argv, &how);
 
 	(void)argc;
-	if (!rc)
-		say_value("%" PRIu64, last);
-	return rc;
-}
+	if (rc)
+		return rc;
+	/* An error it is to libxl alone. */
+	xtl_stdiostream_set_minlevel(log_stream, XTL_CRITICAL);
+	rc = libxl_ao_abort(ctx, &how);
+	while (!rc && !ended) {
+		libxl_event *event;
 
-/*
- * Nothing of it has been attended to so far, unless another command has waited. When that is done now, libxl looks at
- * xenstore before it looks at the time.
- */
-static int do_attach_end(int argc, char **argv)
-{
-	libxl_ev_user which = strtoull(argv[0], NULL, 10);
-	libxl_event *event;
-	bool found = false;
-	int rc;
-
-	(void)argc;
-	while (!found) {
 		rc = libxl_event_wait(ctx, &event, LIBXL_EVENTMASK_ALL, NULL, NULL);
 		if (rc)
-			return rc;
-		/* Others are of attempts that came to nothing. */
-		found = event->type == LIBXL_EVENT_TYPE_OPERATION_COMPLETE && event->for_user == which;
-		if (found)
-			rc = event->u.operation_complete.rc;
+			break;
+		ended = event->type == LIBXL_EVENT_TYPE_OPERATION_COMPLETE && event->for_user == last;
 		libxl_event_free(ctx, event);
 	}
+	xtl_stdiostream_set_minlevel(log_stream, XTL_ERROR);
 	return rc;
 }
 
@@ -195,10 +243,11 @@ const struct command xl_commands[] = {
 	{ "domid", 1, 1, do_domid },
 	{ "state", 1, 1, do_state },
 	{ "rename", 2, 2, do_rename },
+	{ "end", 1, 1, do_end },
+	{ "let-go", 0, 0, do_let_go },
 	{ "destroy", 1, 1, do_destroy },
 	{ "attach", 2, 2, do_attach },
 	{ "attach-begin", 2, 2, do_attach_begin },
-	{ "attach-end", 1, 1, do_attach_end },
 	{ "detach", 2, 2, do_detach },
 	{ }
 };

@@ -84,7 +84,7 @@ recovered() {
 	# What it said as it booted.
 	storage 'dmesg -C'
 	# The load's requests have five seconds.
-	provoked="back end of $DISK is gone|not answered for 5 s|broke the ring protocol"
+	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s|broke the ring protocol"
 }
 
 # spare_waits: wait until the disk has a spare of the standby's.
