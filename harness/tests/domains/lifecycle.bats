@@ -33,7 +33,7 @@ disk_gone() {
 }
 
 @test "a disk attaches and detaches again and again while another is under verified load" {
-	local i rounds=4
+	local i rounds=2
 	[[ -z ${IDDR_FULL:-} ]] || rounds=20
 	attach "$OTHER" /dev/ram0
 	background_load "$OTHER" 100
@@ -128,8 +128,8 @@ disk_gone() {
 	detach "$DISK"
 }
 
-@test "the back end goes and comes 10 times at once, each end asleep or spinning (full: in every mode); the disk comes back each time" {
-	local i f b rounds=(event/event spin/event event/spin spin/spin event/event spin/event event/spin spin/spin event/spin spin/event)
+@test "the back end goes and comes at once, again and again, each end asleep or spinning (full: in every mode); the disk comes back each time" {
+	local i f b rounds=(event/event spin/event event/spin spin/spin event/spin spin/event)
 	if [[ -n ${IDDR_FULL:-} ]]; then
 		rounds=({event,spin,hybrid,adaptive}/{event,spin,hybrid,adaptive})
 	fi
