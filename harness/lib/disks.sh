@@ -68,9 +68,10 @@ disk_detach() {
 		fi
 		[[ -z $first ]] || xl block-detach "$1" "$first" ${6:+"$6"} || exit
 		for n in "${others[@]}"; do
-			xl block-detach "$1" "$n" || exit
+			# The supervisor does likewise.
+			xl block-detach "$1" "$n" ${6:+"$6"} || ! xenstore-exists "/libxl/$app/device/vbd/$n" || exit
 		done
-		[[ -n $first$others ]] || xl block-detach "$1" "$2"' \
+		[[ -n $first$others ]] || xl block-detach "$1" "$2" ${6:+"$6"}' \
 		detach "$(domain_name "$1")" "$2" "$(domain_name storage)" "$number" "$(disk_twin "$number")" "${3:-}" </dev/null >&2 || {
 		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2

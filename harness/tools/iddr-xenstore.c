@@ -45,7 +45,7 @@
 /* Below a node are names of 1 byte at least, in a path of 3072 bytes at most. */
 #define MAX_DEPTH	1536
 
-struct xs_handle *xs;
+static struct xs_handle *xs;
 
 /* What is watched: the path, which is the token too, and how far below it. */
 static struct watch {

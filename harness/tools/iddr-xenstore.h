@@ -3,8 +3,6 @@
 #ifndef IDDR_XENSTORE_H
 #define IDDR_XENSTORE_H
 
-#include <xenstore.h>
-
 /* A command takes MIN to MAX arguments; RUN returns 0, an errno, or what is below 0: the toolstack's own error, which it has said. */
 struct command {
 	const char *name;
@@ -15,9 +13,6 @@ struct command {
 /* The toolstack's, up to one without a name, and what to do before the first: 0, or below it. Null where they are not linked in. */
 extern const struct command xl_commands[] __attribute__((weak));
 int xl_init(void) __attribute__((weak));
-
-/* The connection. */
-extern struct xs_handle *xs;
 
 /* Print a value in answer to a command. */
 void say_value(const char *format, ...) __attribute__((format(printf, 1, 2)));

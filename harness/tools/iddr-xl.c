@@ -6,9 +6,6 @@
  *   domid NAME              the domain's number
  *   state DOMID             as in xl list: of r, b, p, s, c, d what it is (running, blocked, paused, shut down, crashed, dying)
  *   rename DOMID NAME
- *   end DOMID               a domain that is to be destroyed runs no more, and has nothing of another's mapped: Xen knows it as a dying
- *                           one until "let-go"; what the toolstack has of it is destroy's, of whoever destroys it
- *   let-go                  Xen may forget the domain that was ended last
  *   destroy DOMID
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
  *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting
@@ -20,13 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <libxl.h>
 #include <libxl_utils.h>
 #include <libxlutil.h>
-#include <xenctrl.h>
-#include <xenforeignmemory.h>
 #include <xen/xen.h>
 
 #include "iddr-xenstore.h"
@@ -97,57 +91,6 @@ static int do_rename(int argc, char **argv)
 
 	(void)argc;
 	return rc ? rc : libxl_domain_rename(ctx, domid, NULL, argv[1]);
-}
-
-/* A page of the domain that was ended last. */
-static xenforeignmemory_handle *foreign;
-static void *held;
-
-static int do_let_go(int argc, char **argv)
-{
-	(void)argc, (void)argv;
-	if (held)
-		xenforeignmemory_unmap(foreign, held, 1);
-	held = NULL;
-	return 0;
-}
-
-/*
- * libxl takes a domain's devices away first, in dom0, which takes long, and has Xen destroy it last. Here Xen does at once. A domain
- * that Xen has forgotten libxl does not destroy, so we keep one page of its mapped: the one that xenstore is spoken to through.
- */
-static int do_end(int argc, char **argv)
-{
-	char path[64], *frame;
-	xc_interface *xc;
-	xen_pfn_t gfn;
-	uint32_t domid;
-	int rc = number(argv[0], &domid);
-
-	if (!rc && !domid)
-		rc = EPERM;
-	if (rc)
-		return rc;
-	snprintf(path, sizeof(path), "/local/domain/%u/store/ring-ref", domid);
-	frame = xs_read(xs, XBT_NULL, path, NULL);
-	if (!frame)
-		return errno;
-	gfn = strtoull(frame, NULL, 10);
-	free(frame);
-	do_let_go(argc, argv);
-	if (!foreign)
-		foreign = xenforeignmemory_open(NULL, 0);
-	if (foreign)
-		held = xenforeignmemory_map(foreign, domid, PROT_READ, 1, &gfn, NULL);
-	if (!held)
-		return errno;
-	xc = xc_interface_open(NULL, NULL, 0);
-	rc = !xc || xc_domain_destroy(xc, domid) ? errno : 0;
-	if (xc)
-		xc_interface_close(xc);
-	if (rc)
-		do_let_go(argc, argv);
-	return rc;
 }
 
 static int do_destroy(int argc, char **argv)
@@ -243,8 +186,6 @@ const struct command xl_commands[] = {
 	{ "domid", 1, 1, do_domid },
 	{ "state", 1, 1, do_state },
 	{ "rename", 2, 2, do_rename },
-	{ "end", 1, 1, do_end },
-	{ "let-go", 0, 0, do_let_go },
 	{ "destroy", 1, 1, do_destroy },
 	{ "attach", 2, 2, do_attach },
 	{ "attach-begin", 2, 2, do_attach_begin },

@@ -1059,7 +1059,8 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	INIT_WORK(&d->state_work, iddr_front_state_work);
 	INIT_DELAYED_WORK(&d->abort_work, iddr_front_abort_work);
 	iddr_recovery_init(d);
-	iddr_recovery_attach(d);
+	if (!iddr_recovery_attach(d))
+		iddr_fdisk_free(d);
 begin:
 	/* Bound anew after an unbind: the back end waits for this. */
 	return xenbus_switch_state(xdev, XenbusStateInitialising);

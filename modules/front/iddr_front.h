@@ -178,7 +178,7 @@ bool iddr_recovery_may_offer(struct iddr_fdisk *d);
 void iddr_recovery_cancel(struct iddr_fdisk *d);
 void iddr_recovery_orphan(struct iddr_fdisk *d);
 bool iddr_recovery_adopt(const char *name, u32 vdev, struct xenbus_device *xdev);
-void iddr_recovery_attach(struct iddr_fdisk *d);
+bool iddr_recovery_attach(struct iddr_fdisk *d);
 void iddr_recovery_detach(struct iddr_fdisk *d);
 struct iddr_fdisk *iddr_recovery_stop_work(struct xenbus_device *xdev);
 bool iddr_recovery_spare_work(struct iddr_fdisk *s);

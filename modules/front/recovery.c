@@ -29,7 +29,9 @@
  *     So none is let in while the old one maps a page of ours. It maps its
  *     rings until it has closed, which it does when its device has answered all
  *     that it was asked; if its domain dies instead, Xen ends its grants when it
- *     does not run any more. (It need not be forgotten: a zombie does nothing.) Nor
+ *     does not run any more. (It need not be forgotten: a zombie does nothing.) What
+ *     it had given to a device of its own is over by then, because libxl has its
+ *     devices reset or closed first, and Xen end it last. Nor
  *     could we issue again sooner: without persistent grants the pages are the
  *     requests' own, and it could write to them.
  *
@@ -274,6 +276,7 @@ void iddr_recovery_orphan(struct iddr_fdisk *d)
 	cancel_delayed_work_sync(&d->retry_work);
 	mutex_lock(&iddr_devices_lock);
 	d->xdev = NULL;
+	d->was_connected = false;
 	d->refused = false;
 	d->reopen = false;
 	spin_lock_irq(&d->work_lock);
@@ -283,9 +286,11 @@ void iddr_recovery_orphan(struct iddr_fdisk *d)
 	list_for_each_entry(s, &iddr_attached, node)
 		if (s->spare && !strcmp(s->name, d->name))
 			iddr_fdisk_queue_work(s);
-	mutex_unlock(&iddr_devices_lock);
-	/* It may have been asked to give up meanwhile. */
+	/* It may have been asked to give up meanwhile. Not later: when the
+	 * lock is dropped somebody may be through with it.
+	 */
 	iddr_fdisk_queue_work(d);
+	mutex_unlock(&iddr_devices_lock);
 }
 
 /* Under iddr_devices_lock. */
@@ -331,21 +336,33 @@ bool iddr_recovery_adopt(const char *name, u32 vdev, struct xenbus_device *xdev)
 	return adopted;
 }
 
-/* @d has a new device: it becomes a disk, or a spare if one of that name is there. */
-void iddr_recovery_attach(struct iddr_fdisk *d)
+/*
+ * @d has a new device: it becomes a disk, or a spare if one of that name is there.
+ * Return: true, or false where an orphan has come meanwhile, and adopted it.
+ */
+bool iddr_recovery_attach(struct iddr_fdisk *d)
 {
 	struct iddr_fdisk *other;
+	bool adopted;
 
 	mutex_lock(&iddr_devices_lock);
-	list_for_each_entry(other, &iddr_attached, node)
-		if (!other->spare && !strcmp(other->name, d->name))
-			d->spare = true;
-	list_add_tail(&d->node, &iddr_attached);
-	dev_set_drvdata(&d->xdev->dev, d);
+	adopted = iddr_recovery_take_in(d->name, d->vdev, d->xdev,
+					d->back_state);
+	if (!adopted) {
+		/* One that goes for good needs none. */
+		list_for_each_entry(other, &iddr_attached, node)
+			if (!other->spare && !strcmp(other->name, d->name) &&
+			    (!READ_ONCE(other->removing) ||
+			     READ_ONCE(other->parked)))
+				d->spare = true;
+		list_add_tail(&d->node, &iddr_attached);
+		dev_set_drvdata(&d->xdev->dev, d);
+	}
 	mutex_unlock(&iddr_devices_lock);
 	if (d->spare)
 		dev_info(&d->xdev->dev, "a spare: %s is there, and goes on with it when its own device has gone\n",
 			 d->name);
+	return !adopted;
 }
 
 /* @d's device goes, and @d with it. */
@@ -357,7 +374,8 @@ void iddr_recovery_detach(struct iddr_fdisk *d)
 }
 
 /* What the back end of a spare that stays one asks for. */
-static void iddr_recovery_spare_act(struct xenbus_device *xdev,
+static void iddr_recovery_spare_act(struct iddr_fdisk *s,
+				    struct xenbus_device *xdev,
 				    enum xenbus_state back)
 {
 	switch (back) {
@@ -368,8 +386,11 @@ static void iddr_recovery_spare_act(struct xenbus_device *xdev,
 	case XenbusStateClosed:
 		/* One that comes (back) waits for this. */
 		if (xdev->state == XenbusStateClosed &&
-		    xenbus_read_unsigned(xdev->otherend, "online", 0))
+		    xenbus_read_unsigned(xdev->otherend, "online", 0)) {
 			xenbus_switch_state(xdev, XenbusStateInitialising);
+			/* It may be ready, and have said so before. */
+			iddr_fdisk_queue_work(s);
+		}
 		break;
 	default:
 		break;
@@ -395,15 +416,15 @@ bool iddr_recovery_spare_work(struct iddr_fdisk *s)
 	if (d) {
 		list_del_init(&s->node);
 		s->xdev = NULL;
+		/* Not later: the device may go again. */
+		iddr_fdisk_queue_work(d);
 	}
 	mutex_unlock(&iddr_devices_lock);
-	if (d) {
-		iddr_fdisk_queue_work(d);
+	if (d)
 		/* The device's; the work item has its own. */
 		iddr_fdisk_put(s);
-	} else if (xdev) {
-		iddr_recovery_spare_act(xdev, back);
-	}
+	else if (xdev)
+		iddr_recovery_spare_act(s, xdev, back);
 	return true;
 }
 
