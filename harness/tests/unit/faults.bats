@@ -71,6 +71,27 @@ field() {
 	[[ ${lines[4]} == *$'domains\t12\t4\t5\t4\t5\t0\t'*"none shown" ]]
 }
 
+@test "faults that leave different figures behind are no trend; what grows within each is" {
+	local i fault
+	for ((i = 1; i <= 12; i++)); do
+		# First all of one, then all of the other, which leaves more threads and fewer nodes, but more with each.
+		fault=panic
+		((i <= 6)) || fault=loop
+		cell "$(printf '%02d' "$i")" "$fault" isolated survived
+		printf 'order\t%s\nboot\tab\n' "$i" >>"$BATS_TEST_TMPDIR/cells/$(printf '%02d' "$i")/outcome.tsv"
+		printf 'app_threads\t%s\nxenstore_nodes\t%s\n' $((i <= 6 ? 90 : 99)) $((i <= 6 ? 500 + i : 400 + i)) >"$BATS_TEST_TMPDIR/cells/$(printf '%02d' "$i")/rest.tsv"
+	done
+	rows >"$BATS_TEST_TMPDIR/rows.tsv"
+	run -0 awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-trends.awk" "$BATS_TEST_TMPDIR/rows.tsv"
+	[ "${lines[1]}" = $'ab\ttruth\tapp_threads\t12\t90\t99\t90\t99\t0\t0.00\tnone shown' ]
+	# S is 2 times 15 of 15 pairs: 29 / sqrt(2 * 6 * 5 * 17 / 18).
+	[ "${lines[2]}" = $'ab\ttruth\txenstore_nodes\t12\t501\t412\t407\t506\t1\t3.85\tup' ]
+	# Each once: there is nothing to compare.
+	awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "fault") n = i } NR > 1 { $n = "f" NR } 1' OFS='\t' "$BATS_TEST_TMPDIR/rows.tsv" >"$BATS_TEST_TMPDIR/once.tsv"
+	run -0 awk -f "$AWK_DIR/stats.awk" -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-trends.awk" "$BATS_TEST_TMPDIR/once.tsv"
+	[[ ${lines[1]} == *few && ${lines[2]} == *few ]]
+}
+
 @test "where a standby took over, nothing was created nor booted: the device comes after the old domain's end" {
 	cell a panic standby survived
 	truth a 0 1500
