@@ -151,6 +151,9 @@ static int do_attach_begin(int argc, char **argv)
 	/* An error it is to libxl alone. */
 	xtl_stdiostream_set_minlevel(log_stream, XTL_CRITICAL);
 	rc = libxl_ao_abort(ctx, &how);
+	/* It may be over already, which the event says. */
+	if (rc == ERROR_NOTFOUND)
+		rc = 0;
 	while (!rc && !ended) {
 		libxl_event *event;
 

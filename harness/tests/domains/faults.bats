@@ -6,9 +6,6 @@
 
 load lib
 
-# The disk's other number.
-TWIN=$(((1 << 28) + (3 << 8)))
-
 setup_file() {
 	# FUNCTION is one of its driver's that each request passes.
 	export BACKING=${BACKING:-file} STANDBY=1 FUNCTION=blkif_queue_rq TARGET=/dev/xvdb
@@ -161,9 +158,14 @@ fault_module() {
 	[[ $(field created) != - && $(field up) != - ]]
 }
 
-@test "the back end's driver is unbound under load: its domain lives, its disk is lost, another domain serves it" {
+@test "the back end's driver is unbound under load: its domain lives, its disk is lost, another domain serves it, attached while it boots" {
+	supervisor_ends
+	supervisor env STANDBY=0 "$IDDR" supervise
+	run ! grep 'going on with xl' "$BATS_FILE_TMPDIR/log"
 	dom0 'fault-strike unbind iddr-storage iddr-agent'
-	recovered 2 disk
+	recovered 1 disk
+	[[ $(field created) != - && $(field up) != - ]]
+	run ! grep 'libxl: error' "$BATS_FILE_TMPDIR/log"
 }
 
 @test "the driver panics: the standby takes over, and there is another one" {
@@ -181,9 +183,16 @@ fault_module() {
 }
 
 @test "a standby that dies takes its spare along, and the next one has one" {
-	in_full 40
+	in_full 110
+	local before
 	spare_waits
-	dom0 'xl destroy iddr-standby; for ((i = 0; i < 300; i++)); do ! xl domid iddr-standby >/dev/null 2>&1 || exit 0; sleep 0.1; done'
+	before=$(dom0 'xl domid iddr-standby; xl destroy iddr-standby')
+	dom0 'for ((i = 0; i < 900; i++)); do
+		now=$(xl domid iddr-standby 2>/dev/null) || now=$1
+		[[ $now == "$1" ]] || exit 0
+		sleep 0.1
+	      done
+	      echo "no other standby"; exit 1' "$before"
 	spare_waits
 	load_goes_on
 }

@@ -17,11 +17,6 @@ OTHER=xvde
 LOG_LIMIT=60
 BLOCK_LAYER='I/O error, dev|Buffer I/O error on dev|unable to read|callbacks suppressed'
 
-# variant: the attack differs from one before in a number alone, and takes the same way through the driver.
-variant() {
-	[[ -n ${IDDR_FULL:-} ]] || skip "a variant of another attack: in make test-full"
-}
-
 # quiet_consoles: printing every refusal on an emulated console takes longer than the attack.
 quiet_consoles() {
 	app 'dmesg -n 1'

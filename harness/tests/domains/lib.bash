@@ -15,6 +15,9 @@ IDDR=${IDDR_TOP:?}/harness/iddr
 DISK=xvdd
 # Its virtual device number: 202 << 8 | disk << 4.
 DEVID=$(((202 << 8) + (3 << 4)))
+# Its other one: 1 << 28 | disk << 8.
+# shellcheck disable=SC2034 # tests use it
+TWIN=$(((1 << 28) + (3 << 8)))
 
 # What a kernel logs when the emulator is kept waiting.
 NOISE='hrtimer: interrupt took'

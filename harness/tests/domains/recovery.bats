@@ -189,9 +189,6 @@ flips() {
 	goes_on
 }
 
-# The disk's other number.
-TWIN=$(((1 << 28) + (3 << 8)))
-
 # spare VDEV: attach a second device of the same disk, of that number, and wait until its back end is ready.
 spare() {
 	dom0 'xl block-attach iddr-app "format=raw,vdev=$1,access=w,backend=iddr-storage,backendtype=phy,script=block-iddr,target=/dev/ram0"' "$1"
