@@ -68,6 +68,17 @@ static unsigned int max_segments = 256;
 module_param(max_segments, uint, 0444);
 MODULE_PARM_DESC(max_segments, "pages in a request at the most, 11 to 4096; more than 11 are indirect");
 
+/* What the front end is told of the disk. */
+struct iddr_bdesc {
+	bool valid;
+	struct iddr_blk_limits limits;
+	unsigned int physical_block;		/* bytes */
+	unsigned int discard_granularity;	/* bytes; alignment, too */
+	unsigned int discard_alignment;
+	bool flush;
+	bool persistent;
+};
+
 struct iddr_bdisk {
 	struct xenbus_device *xdev;
 	struct mutex lock;			/* the watches against shutdown */
@@ -84,7 +95,7 @@ struct iddr_bdisk {
 	struct iddr_link link;
 	enum iddr_mode mode;			/* of the next connection */
 	struct iddr_wait_limits wait_limits;
-	u64 published_sectors;
+	struct iddr_bdesc published;		/* in xenstore, if it is valid */
 	struct work_struct resize_work;
 	struct ratelimit_state complaints;	/* about requests */
 };
@@ -132,7 +143,7 @@ static void iddr_back_resize_work(struct work_struct *work)
 	unsigned int state;
 	int err;
 
-	if (sectors == d->published_sectors)
+	if (sectors == d->published.limits.sectors)
 		return;
 again:
 	err = xenbus_transaction_start(&t);
@@ -160,8 +171,8 @@ out:
 		return;
 	}
 	dev_info(&xdev->dev, "now %llu sectors of 512 bytes, %llu before\n",
-		 sectors, d->published_sectors);
-	d->published_sectors = sectors;
+		 sectors, d->published.limits.sectors);
+	d->published.limits.sectors = sectors;
 }
 
 /* What a connection may use; told before the front end has to choose. */
@@ -196,21 +207,43 @@ iddr_back_write(struct xenbus_device *xdev, struct xenbus_transaction t,
 	*err = xenbus_write(t, xdev->nodename, key, value);
 }
 
-/* Tell the front end what disk it has got. */
+static void iddr_back_describe(struct iddr_bdisk *d,
+			       const struct iddr_blk_limits *limits,
+			       enum iddr_data_path path,
+			       struct iddr_bdesc *desc)
+{
+	struct block_device *bdev = d->bdev;
+
+	/* It is compared as a whole. */
+	memset(desc, 0, sizeof(*desc));
+	desc->valid = true;
+	memcpy(&desc->limits, limits, sizeof(*limits));
+	desc->physical_block = bdev_physical_block_size(bdev);
+	if (limits->discard) {
+		desc->discard_granularity = bdev_discard_granularity(bdev);
+		desc->discard_alignment = bdev_discard_alignment(bdev);
+	}
+	desc->flush = bdev_write_cache(bdev);
+	desc->persistent = path == IDDR_PATH_PERSISTENT;
+}
+
+/*
+ * Tell the front end what disk it has got. It need not know before it sees Connected,
+ * but what is told sooner, and is still true, does not hold up the connection.
+ */
 static int iddr_back_publish(struct iddr_bdisk *d,
 			     const struct iddr_blk_limits *limits,
 			     enum iddr_data_path path)
 {
 	struct xenbus_device *xdev = d->xdev;
-	struct block_device *bdev = d->bdev;
-	/* For front ends that know nothing better than barriers, too; see
-	 * iddr_parse.h.
-	 */
-	bool flush = bdev_write_cache(bdev);
 	struct xenbus_transaction t;
+	struct iddr_bdesc desc;
 	int err;
 
-	d->published_sectors = limits->sectors;
+	iddr_back_describe(d, limits, path, &desc);
+	if (!memcmp(&desc, &d->published, sizeof(desc)))
+		return 0;
+	d->published.valid = false;
 again:
 	err = xenbus_transaction_start(&t);
 	if (err) {
@@ -221,13 +254,16 @@ again:
 	iddr_back_write(xdev, t, &err, "info", "%u",
 			limits->read_only ? VDISK_READONLY : 0);
 	iddr_back_write(xdev, t, &err, "sector-size", "%u",
-			bdev_logical_block_size(bdev));
+			limits->block_sectors << SECTOR_SHIFT);
 	iddr_back_write(xdev, t, &err, "physical-sector-size", "%u",
-			bdev_physical_block_size(bdev));
-	iddr_back_write(xdev, t, &err, "feature-flush-cache", "%d", flush);
-	iddr_back_write(xdev, t, &err, "feature-barrier", "%d", flush);
+			desc.physical_block);
+	iddr_back_write(xdev, t, &err, "feature-flush-cache", "%d", desc.flush);
+	/* For front ends that know nothing better than barriers; see
+	 * iddr_parse.h.
+	 */
+	iddr_back_write(xdev, t, &err, "feature-barrier", "%d", desc.flush);
 	iddr_back_write(xdev, t, &err, "feature-persistent", "%d",
-			path == IDDR_PATH_PERSISTENT);
+			desc.persistent);
 	/* What is not offered is said, too: the directory may remember another
 	 * connection, of this module with other parameters.
 	 */
@@ -238,9 +274,9 @@ again:
 			limits->discard);
 	if (limits->discard) {
 		iddr_back_write(xdev, t, &err, "discard-granularity", "%u",
-				bdev_discard_granularity(bdev));
+				desc.discard_granularity);
 		iddr_back_write(xdev, t, &err, "discard-alignment", "%u",
-				bdev_discard_alignment(bdev));
+				desc.discard_alignment);
 		iddr_back_write(xdev, t, &err, "discard-secure", "%d",
 				limits->secure_erase);
 	}
@@ -252,9 +288,12 @@ again:
 	err = xenbus_transaction_end(t, 0);
 	if (err == -EAGAIN)
 		goto again;
-	if (err)
+	if (err) {
 		xenbus_dev_fatal(xdev, err, "ending a transaction");
-	return err;
+		return err;
+	}
+	memcpy(&d->published, &desc, sizeof(desc));
+	return 0;
 }
 
 /* Does the front end speak what we speak? Reports if not. */
@@ -295,6 +334,7 @@ static void iddr_back_get_limits(struct iddr_bdisk *d,
 {
 	struct block_device *bdev = d->bdev;
 
+	memset(limits, 0, sizeof(*limits));
 	limits->sectors = bdev_nr_sectors(bdev);
 	limits->block_sectors = bdev_logical_block_size(bdev) >> SECTOR_SHIFT;
 	limits->max_segs = max_segments;
@@ -464,6 +504,7 @@ static bool iddr_back_is_identified(struct iddr_bdisk *d,
 static void iddr_back_open_device(struct iddr_bdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
+	struct iddr_blk_limits limits;
 	struct block_device *bdev;
 	unsigned int major, minor;
 	char access[4];
@@ -505,6 +546,9 @@ static void iddr_back_open_device(struct iddr_bdisk *d)
 		return;
 	}
 	d->bdev = bdev;
+	/* Most front ends will not make another description of it. */
+	iddr_back_get_limits(d, &limits);
+	iddr_back_publish(d, &limits, READ_ONCE(data_path));
 }
 
 static void iddr_back_device_changed(struct xenbus_watch *watch,

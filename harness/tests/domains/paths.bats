@@ -295,6 +295,12 @@ size_becomes() {
 		sleep 0.1
 	     done
 	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'
+	# While nobody is connected: what the back end has told before does not hold any more.
+	app 'cd /sys/bus/xen/drivers/iddr_front; echo "vbd-$1" >unbind' "$DEVID"
+	storage 'truncate -s 12M /tmp/img && losetup -c /dev/loop3'
+	app 'cd /sys/bus/xen/drivers/iddr_front; echo "vbd-$1" >bind' "$DEVID"
+	our_disk_is_there "$DISK"
+	[[ $(app 'cat /sys/block/$1/size' "$DISK") == 24576 ]]
 	detach "$DISK"
 	storage 'losetup -d /dev/loop3; rm /tmp/img'
 }

@@ -212,6 +212,12 @@ served_as() {
 	attach "$DISK" /dev/ram0
 	background_load "$DISK"
 	spare "$TWIN"
+	# Its back end has described the disk, though nobody asks yet.
+	dom0 'd=/local/domain/$(xl domid iddr-storage)/backend/vbd/$(xl domid iddr-app)
+	      for key in state sectors sector-size feature-flush-cache feature-persistent feature-max-indirect-segments; do
+		a=$(xenstore-read "$d/$1/$key") b=$(xenstore-read "$d/$2/$key")
+		[[ $key:$a == state:2 || $key:$a == "$key:$b" ]] || { echo "$key: $a, $b"; exit 1; }
+	      done' "$TWIN" "$DEVID"
 	# Idle, it follows its back end out and in again.
 	DEVID=$TWIN back_end unbind bind
 	back_end unbind
