@@ -5,7 +5,7 @@ PLACES = words(FIRST_QD) > 2 ? 2 : words(FIRST_QD)
 BELOW = 2.0
 load STYLE
 point_is(p, b) = strcol("rw").":".strcol("bs") eq word(PANELS, 1) && column("qd") == int(word(FIRST_QD, p)) && strcol("backing") eq word(BACKINGS, b)
-backing_title(b) = word(BACKINGS, b) eq "null" ? "null" : word(BACKINGS, b) eq "ram" ? "RAM disk" : word(BACKINGS, b) eq "nvme" ? "NVMe" : word(BACKINGS, b)
+backing_title(b) = word(BACKINGS, b) eq "null" ? "null\\_blk" : word(BACKINGS, b) eq "ram" ? "RAM disk" : word(BACKINGS, b) eq "nvme" ? "NVMe" : word(BACKINGS, b)
 place(m, p, b) = mode_is(m) && point_is(p, b) ? b + 0.09 * (m - (NMODES + 1) / 2.0) : NaN
 unset logscale x
 set xrange [0.5:words(BACKINGS) + 0.5]

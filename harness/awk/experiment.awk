@@ -23,7 +23,8 @@ BEGIN {
 		" FRONT of event spin hybrid hybrid:US adaptive poll, BACK likewise without poll," \
 		" PATH of persistent map copy, Nq queues; stock; native")
 	describe("data", "persistent", "how data crosses between the domains in modes without @PATH", "persistent map copy")
-	describe("backing", "ram", "what the storage domain serves: its RAM disk, or the NVMe controller that is passed through to it", "ram nvme")
+	describe("backing", "ram", "what the storage domain serves: its RAM disk; null_blk's disk, which answers 100 us after it was asked; a file in its memory" \
+		" through the loop driver; or the NVMe controller that is passed through to it", "ram null loop nvme")
 	describe("point", "", "`RW BS QD`, each a list with commas, `idle` for no I/O, or `app NAME,...`, applications on ext4; may be repeated", \
 		"see rw, bs, qd; NAME of " APPS)
 	describe("rw", "", "operations (rw, bs and qd together are one more product)", \
@@ -50,7 +51,7 @@ BEGIN {
 	words("front", "event spin hybrid adaptive poll")
 	words("back", "event spin hybrid adaptive")
 	words("data", "persistent map copy")
-	words("backing", "ram nvme")
+	words("backing", "ram null loop nvme")
 	words("engine", "libaio io_uring")
 	words("hog", "none dom0")
 	words("trace", "none stages xen")
@@ -247,7 +248,7 @@ function several_domains(    g, n, i, m) {
 			wrong_at(file ":" group_line[g], "points 'idle' and 'app' cannot be had in several application domains, as app_domains asks")
 	}
 	if (setting("backing") != "ram" || setting("app_vcpus") != 1 || setting("trace") != "none")
-		wrong_at(file, "app_domains: more than 1 goes neither with backing = nvme, nor with app_vcpus or trace")
+		wrong_at(file, "app_domains: more than 1 goes neither with another backing than ram, nor with app_vcpus or trace")
 }
 
 # product: add the points of one product of lists.

@@ -23,9 +23,9 @@ CELL_DOMAINS=1
 RIVAL_PIDS=() RIVAL_FDS=()
 
 # cell_disk FRONT DATA QUEUES BACKING: the disk that serves a mode: the stock pair has xvdb, ours one for each
-# data path and number of queues, native is the device itself. NVMe's are the eight letters after those of the RAM disk.
+# data path and number of queues, native is the device itself. Those of other backings begin elsewhere (disk_backing).
 cell_disk() {
-	local letters=abcdefghijklmnop n=0
+	local letters=abcdefghijklmnopqrstuvwxyz n=0 first=
 	case $1/$2 in
 	native/*) basename -- "$(backing_device "$4")" && return ;;
 	stock/*) n=1 ;;
@@ -33,8 +33,12 @@ cell_disk() {
 	*/copy) n=3 ;;
 	esac
 	[[ $1 == stock ]] || n=$((n + 4 * ($3 - 1)))
-	[[ $4 == ram ]] || n=$((n + 8))
-	printf 'xvd%s\n' "${letters:n:1}"
+	case $4 in
+	nvme) n=$((n + 8)) ;;
+	null) first=a ;;
+	loop) first=b ;;
+	esac
+	printf 'xvd%s%s\n' "$first" "${letters:n:1}"
 }
 
 # rival_disk FRONT K: the disk for a mode in application domain K, from 2 on: ours, or the stock pair's. No two domains have disks of
@@ -49,6 +53,8 @@ rival_disk() {
 disk_backing() {
 	case $1 in
 	xvd[a-hq-v]) printf 'ram\n' ;;
+	xvda?) printf 'null\n' ;;
+	xvdb?) printf 'loop\n' ;;
 	*) printf 'nvme\n' ;;
 	esac
 }
@@ -180,6 +186,9 @@ measure_prepare() {
 	plan_disks "$plan" >"$dir/disks"
 	while read -r backing; do
 		devices+=("$(backing_device "$backing")=$(backing_mib "$backing")")
+		[[ $backing != null && $backing != loop ]] ||
+			limited 120 in_dom storage cell-backing "$backing" "$(backing_device "$backing")" "$(backing_mib "$backing")" </dev/null ||
+			testbed_lost "while the storage domain made the backing $backing"
 	done < <(plan_backings "$plan")
 	measure_attach app "$dir/disks"
 	# shellcheck disable=SC2034 # by reference

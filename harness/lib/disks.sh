@@ -79,13 +79,14 @@ disk_detach() {
 	}
 }
 
-# disk_vdev_number VDEV: the xenstore number of xvdX (X a letter).
+# disk_vdev_number VDEV: the xenstore number of xvdX or xvdXX (X a letter).
 disk_vdev_number() {
-	local letter=${1#xvd}
-	[[ $1 == xvd[a-z] ]] || usage_error "'$1' is no virtual disk name; use xvda to xvdz"
-	letter=$(($(printf '%d' "'$letter") - 97))
+	local letters=${1#xvd} n
+	[[ $1 == xvd[a-z] || $1 == xvd[a-z][a-z] ]] || usage_error "'$1' is no virtual disk name; use xvda to xvdzz"
+	n=$(($(printf '%d' "'${letters: -1}") - 97))
+	((${#letters} == 1)) || n=$((n + 26 * ($(printf '%d' "'$letters") - 96)))
 	# As Xen numbers them (docs/misc/vbd-interface.txt).
-	printf '%s\n' "$((letter < 16 ? (202 << 8) + 16 * letter : (1 << 28) + (letter << 8)))"
+	printf '%s\n' "$((n < 16 ? (202 << 8) + 16 * n : (1 << 28) + (n << 8)))"
 }
 
 # disk_twin NUMBER: the other number that Xen has for the same disk, or 0.

@@ -35,14 +35,16 @@ backing_device() {
 	ram) printf '/dev/ram0\n' ;;
 	nvme) printf '/dev/nvme0n1\n' ;;
 	file) printf '/dev/xvdb\n' ;;
-	*) usage_error "there is no backing '$1'; use ram, nvme or file" ;;
+	null) printf '/dev/nullb0\n' ;;
+	loop) printf '/dev/loop0\n' ;;
+	*) usage_error "there is no backing '$1'; use ram, null, loop, nvme or file" ;;
 	esac
 }
 
 # backing_mib BACKING: how much of the device is used: all of a RAM disk or a file, of a disk as much from its beginning.
 backing_mib() {
 	case $1 in
-	ram) printf '%s\n' "${IDDR_RAMDISK_MIB:-64}" ;;
+	ram | null | loop) printf '%s\n' "${IDDR_RAMDISK_MIB:-64}" ;;
 	nvme) printf '%s\n' "${IDDR_NVME_MIB:-64}" ;;
 	file) printf '%s\n' "$FILE_MIB" ;;
 	esac

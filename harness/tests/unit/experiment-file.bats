@@ -46,7 +46,7 @@ refused() {
 	[[ $output == *"points 'idle' and 'app' cannot"* ]]
 	normal 'modes = event' 'point = randread 4k 1' 'app_domains = 2' 'backing = nvme'
 	[ "$status" -eq 2 ]
-	[[ $output == *"neither with backing = nvme"* ]]
+	[[ $output == *"neither with another backing than ram"* ]]
 }
 
 @test "a key that is not given has its default" {

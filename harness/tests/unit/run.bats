@@ -293,6 +293,15 @@ setup() { pipeline_setup; }
 	[ "$(sort <<<"$output" | tr '\n' ,)" = "nvme native 1.0000,nvme spin@copy 1.0000,nvme stock 1.0000,ram native 1.0000,ram spin@copy 1.0000,ram stock 1.0000," ]
 }
 
+@test "backings null and loop: the storage domain makes them, disks of their own are attached to them" {
+	printf '%s\n' 'modes = spin stock native' 'backing = null loop' 'point = randread 4k 1' 'reps = 1' >"$IDDR_CONFIGS/experiments/made"
+	run "$IDDR" experiment made
+	[ "$status" -eq 0 ]
+	[ "$(cat "$STUB/made")" = $'storage: loop /dev/loop0 64\nstorage: null /dev/nullb0 64' ]
+	[ "$(sort "$STUB/targets" | tr '\n' ,)" = "xvdaa /dev/nullb0,xvdab /dev/nullb0,xvdba /dev/loop0,xvdbb /dev/loop0," ]
+	[ "$(awk '{ print $2 }' "$STUB/ran" | sort | tr '\n' ' ')" = "loop0 nullb0 xvdaa xvdab xvdba xvdbb " ]
+}
+
 @test "an idle disk that has requests is no idle cell" {
 	printf '%s\n' 'modes = event' 'point = idle' 'reps = 1' >"$IDDR_CONFIGS/experiments/quiet"
 	STUB_STRAY=3 run "$IDDR" experiment quiet

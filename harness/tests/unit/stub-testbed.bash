@@ -120,7 +120,7 @@ stub_cell() {
 		;;
 	esac
 	case $disk in
-	xvd[bj]) pair=stock devid=$(disk_vdev_number "$disk") front=stock back=- mode=stock ;;
+	xvd[bj] | xvd[ab]b) pair=stock devid=$(disk_vdev_number "$disk") front=stock back=- mode=stock ;;
 	xvd*)
 		pair=iddr devid=$(disk_vdev_number "$disk")
 		front=$(cat "$STUB/front.$disk") back=$(cat "$STUB/back.$devid")
@@ -179,6 +179,7 @@ testbed_exec() {
 	case $1 in
 	cell-disks) if [[ $2 == front ]]; then cat "$STUB/fronts.$dom" 2>/dev/null || true; else cat "$STUB/backs" 2>/dev/null || true; fi ;;
 	cell-parameter) stub_parameter "$3" "$4" ;;
+	cell-backing) printf '%s: %s\n' "$dom" "${*:2}" >>"$STUB/made" ;;
 	cell-prepare) printf 'domid\t%s\nboot\t%s\n' "${#dom}" "${STUB_BOOT:-one}-$dom" ;;
 	iddr-snap) : >"$STUB/storage.log" && exec tail -n +1 -f "$STUB/storage.log" ;;
 	*cell-cpu) : >"$STUB/cpu.log" && exec tail -n +1 -f "$STUB/cpu.log" ;;
