@@ -238,15 +238,15 @@ connections() {
 @test "xs-sectors" { connections; }
 @test "xs-sector-size" { connections; }
 @test "xs-info" { connections; }
-@test "xs-physical-sector-size" { connections; }
-@test "xs-feature-flush-cache" { connections; }
-@test "xs-feature-persistent" { connections; }
+@test "xs-physical-sector-size" { in_full 12; connections; }
+@test "xs-feature-flush-cache" { in_full 12; connections; }
+@test "xs-feature-persistent" { in_full 12; connections; }
 @test "xs-feature-max-indirect-segments" { connections; }
-@test "xs-feature-discard" { connections; }
+@test "xs-feature-discard" { in_full 12; connections; }
 @test "xs-discard-granularity" { connections; }
-@test "xs-discard-alignment" { connections; }
+@test "xs-discard-alignment" { in_full 12; connections; }
 @test "xs-max-ring-page-order" { connections; }
-@test "xs-multi-queue-max-queues" { connections; }
+@test "xs-multi-queue-max-queues" { in_full 12; connections; }
 
 @test "never" {
 	arm never
