@@ -487,8 +487,7 @@ cmd_experiment() {
 	# How a trace is made and read is part of its cells.
 	[[ $EXPERIMENT_TRACE == none ]] ||
 		common+=" $EXPERIMENT_TRACE $(cat -- "$IDDR_TOP"/harness/guest/cell-{trace,xentrace} "$AWK/stages.awk" | text_key)"
-	# What an application does, or a backing is, is no less a part of its cells.
-	! plan_backings "$work/plan" | grep -qE '^(null|loop)$' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-backing")"
+	# What an application does is no less a part of its cells.
 	! cut -f 7 "$work/plan" | grep -q '^app-' || common+=" $(text_key <"$IDDR_TOP/harness/guest/cell-app")"
 	write_manifest "$dir" "$file" "$size" "$work/normal" "$work/facts.json" "$(text_key <<<"$envkey $common")" || {
 		results_writable "$dir"

@@ -124,6 +124,8 @@ static void iddr_back_disconnect(struct iddr_bdisk *d)
 	/* Only our threads ask for it. */
 	cancel_work_sync(&d->resize_work);
 	iddr_back_free_queues(d);
+	/* The toolstack may have made the directory anew meanwhile. */
+	d->published.valid = false;
 }
 
 /* Any context. */
@@ -344,6 +346,19 @@ static void iddr_back_get_limits(struct iddr_bdisk *d,
 			       bdev_max_secure_erase_sectors(bdev);
 }
 
+/* Before a front end asks, if there is a device yet. Most will not have another
+ * description of it.
+ */
+static void iddr_back_publish_early(struct iddr_bdisk *d)
+{
+	struct iddr_blk_limits limits;
+
+	if (!d->bdev)
+		return;
+	iddr_back_get_limits(d, &limits);
+	iddr_back_publish(d, &limits, READ_ONCE(data_path));
+}
+
 /*
  * An optional number of the front end's, @min to @max; absent, it leaves @value.
  * Return: 0 or -errno, reported.
@@ -504,7 +519,6 @@ static bool iddr_back_is_identified(struct iddr_bdisk *d,
 static void iddr_back_open_device(struct iddr_bdisk *d)
 {
 	struct xenbus_device *xdev = d->xdev;
-	struct iddr_blk_limits limits;
 	struct block_device *bdev;
 	unsigned int major, minor;
 	char access[4];
@@ -546,9 +560,7 @@ static void iddr_back_open_device(struct iddr_bdisk *d)
 		return;
 	}
 	d->bdev = bdev;
-	/* Most front ends will not make another description of it. */
-	iddr_back_get_limits(d, &limits);
-	iddr_back_publish(d, &limits, READ_ONCE(data_path));
+	iddr_back_publish_early(d);
 }
 
 static void iddr_back_device_changed(struct xenbus_watch *watch,
@@ -576,6 +588,8 @@ static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 		 */
 		iddr_back_disconnect(d);
 		xenbus_switch_state(xdev, XenbusStateInitWait);
+		d->published.valid = false;
+		iddr_back_publish_early(d);
 		break;
 	case XenbusStateInitialised:
 	case XenbusStateConnected:

@@ -276,6 +276,7 @@ static void every_pair_of_modes(void **state)
 			 * It did wait as it was told. Disarming stores an index
 			 * that a producer may not have compared yet, which makes
 			 * for a spare notification at most; START + 1, one more.
+			 * (test_ring.c has that none is otherwise.)
 			 */
 			if (f == IDDR_MODE_SPIN) {
 				assert_int_equal(p->front.sleeps, 0);

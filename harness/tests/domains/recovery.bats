@@ -214,6 +214,10 @@ served_as() {
 	spare "$TWIN"
 	# Its back end has described the disk, though nobody asks yet.
 	dom0 'd=/local/domain/$(xl domid iddr-storage)/backend/vbd/$(xl domid iddr-app)
+	      for ((i = 0; i < 200; i++)); do
+		! xenstore-exists "$d/$1/sectors" || break
+		sleep 0.05
+	      done
 	      for key in state sectors sector-size feature-flush-cache feature-persistent feature-max-indirect-segments; do
 		a=$(xenstore-read "$d/$1/$key") b=$(xenstore-read "$d/$2/$key")
 		[[ $key:$a == state:2 || $key:$a == "$key:$b" ]] || { echo "$key: $a, $b"; exit 1; }

@@ -129,6 +129,9 @@ lib() {
 @test "disk names become xenstore numbers" {
 	run -0 lib 'disk_vdev_number xvda; disk_vdev_number xvdb; disk_vdev_number xvdp'
 	[[ $output == $'51712\n51728\n51952' ]]
+	run -0 lib 'disk_vdev_number xvdz; disk_vdev_number xvdaa; disk_vdev_number xvdba'
+	[[ $output == $'268441856\n268442112\n268448768' ]]
+	run -2 lib 'disk_vdev_number xvdaaa'
 	# The other number of the same disk; those beyond the sixteenth have one only.
 	run -0 lib 'disk_twin "$(disk_vdev_number xvda)"; disk_twin "$(disk_vdev_number xvdp)"; disk_twin "$(disk_vdev_number xvdq)"'
 	[[ $output == $'268435456\n268439296\n0' ]]

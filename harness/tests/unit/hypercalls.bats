@@ -21,7 +21,10 @@ dump() {
 		echo "\$1"
 		echo begin.x >"$BATS_TEST_TMPDIR/phase"
 		echo "\$1"
-		sleep 1
+		for ((i = 0; i < 600; i++)); do
+			[[ \$(cat "$BATS_TEST_TMPDIR/phase") != end.x ]] || break
+			sleep 0.05
+		done
 		echo "\$1"
 		exec sleep 60
 	EOF
