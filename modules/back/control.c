@@ -355,6 +355,9 @@ static void iddr_back_publish_early(struct iddr_bdisk *d)
 
 	if (!d->bdev)
 		return;
+	/* The toolstack may have made the directory anew. */
+	if (!xenbus_exists(XBT_NIL, d->xdev->nodename, "sectors"))
+		d->published.valid = false;
 	iddr_back_get_limits(d, &limits);
 	iddr_back_publish(d, &limits, READ_ONCE(data_path));
 }
@@ -588,7 +591,6 @@ static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 		 */
 		iddr_back_disconnect(d);
 		xenbus_switch_state(xdev, XenbusStateInitWait);
-		d->published.valid = false;
 		iddr_back_publish_early(d);
 		break;
 	case XenbusStateInitialised:
@@ -600,6 +602,13 @@ static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 		break;
 	case XenbusStateClosed:
 		d->front_fresh = false;
+		/* What it closes it had with a back end before us. It may have
+		 * seen that we wait, and would take our closing, too, for the
+		 * end of what it begins now.
+		 */
+		if (!d->connected && xdev->state == XenbusStateInitWait &&
+		    xenbus_dev_is_online(xdev))
+			break;
 		iddr_back_disconnect(d);
 		xenbus_switch_state(xdev, XenbusStateClosed);
 		if (xenbus_dev_is_online(xdev))

@@ -129,7 +129,7 @@ disk_gone() {
 }
 
 @test "the back end goes and comes at once, again and again, each end asleep or spinning (full: in every mode); the disk comes back each time" {
-	local i f b rounds=(event/event spin/event event/spin spin/spin event/spin spin/event)
+	local i f b before rounds=(event/event spin/event event/spin spin/spin event/spin spin/event)
 	if [[ -n ${IDDR_FULL:-} ]]; then
 		rounds=({event,spin,hybrid,adaptive}/{event,spin,hybrid,adaptive})
 	fi
@@ -137,15 +137,17 @@ disk_gone() {
 	for i in "${rounds[@]}"; do
 		f=${i%/*} b=${i#*/}
 		set_modes "$f" "$b"
+		before=$(app 'cat /sys/block/$1/diskseq' "$DISK")
 		back_end unbind bind
+		# Another one: what is there may be the old one, which does not know yet.
 		app 'for ((i = 0; i < 150; i++)); do
-			if [[ -e /sys/block/$1/iddr/mode ]] &&
+			if [[ -e /sys/block/$1/iddr/mode && $(</sys/block/$1/diskseq) != "$2" ]] &&
 			   dd if=/dev/$1 of=/dev/null bs=4k count=8 iflag=direct status=none 2>/dev/null; then
 				exit 0
 			fi
 			sleep 0.1
 		     done
-		     exit 1' "$DISK"
+		     exit 1' "$DISK" "$before"
 	done
 	provoked='back end of xvdd is gone|I/O error, dev xvdd|Buffer I/O error on dev xvdd|callbacks suppressed'
 	verify_load --bs=4k --size=1m --iodepth=8
