@@ -601,14 +601,15 @@ static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 		xenbus_switch_state(xdev, XenbusStateClosing);
 		break;
 	case XenbusStateClosed:
-		d->front_fresh = false;
-		/* What it closes it had with a back end before us. It may have
-		 * seen that we wait, and would take our closing, too, for the
-		 * end of what it begins now.
+		/* What it closes without having begun anew it had with a back
+		 * end before us. It may have seen that we wait, and would take
+		 * our closing, too, for the end of what it begins now.
 		 */
-		if (!d->connected && xdev->state == XenbusStateInitWait &&
+		if (!d->front_fresh && !d->connected &&
+		    xdev->state == XenbusStateInitWait &&
 		    xenbus_dev_is_online(xdev))
 			break;
+		d->front_fresh = false;
 		iddr_back_disconnect(d);
 		xenbus_switch_state(xdev, XenbusStateClosed);
 		if (xenbus_dev_is_online(xdev))
