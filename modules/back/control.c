@@ -84,7 +84,8 @@ struct iddr_bdisk {
 	struct mutex lock;			/* the watches against shutdown */
 	bool shut;				/* connects no more */
 	struct xenbus_watch device_watch;	/* on physical-device */
-	bool watching;
+	struct xenbus_watch online_watch;
+	bool device_watched, online_watched;
 	struct block_device *bdev;		/* NULL until known */
 	fmode_t fmode;
 	bool connected;
@@ -251,6 +252,13 @@ again:
 	if (err) {
 		xenbus_dev_fatal(xdev, err, "starting a transaction");
 		return err;
+	}
+	/* Nothing is to be written into a directory that has been removed: that
+	 * would bring it back.
+	 */
+	if (!xenbus_exists(t, xdev->nodename, "state")) {
+		xenbus_transaction_end(t, 1);
+		return -ENOENT;
 	}
 	iddr_back_write(xdev, t, &err, "sectors", "%llu", limits->sectors);
 	iddr_back_write(xdev, t, &err, "info", "%u",
@@ -578,6 +586,25 @@ static void iddr_back_device_changed(struct xenbus_watch *watch,
 	mutex_unlock(&d->lock);
 }
 
+/*
+ * The toolstack wants the disk to go, and waits for our state. A front end that is
+ * closed, or that there is none of, says nothing that we could follow.
+ */
+static void iddr_back_online_changed(struct xenbus_watch *watch,
+				     const char *path, const char *token)
+{
+	struct iddr_bdisk *d =
+		container_of(watch, struct iddr_bdisk, online_watch);
+	unsigned int online;
+
+	mutex_lock(&d->lock);
+	if (!d->connected &&
+	    xenbus_scanf(XBT_NIL, d->xdev->nodename, "online", "%u",
+			 &online) == 1 && !online)
+		xenbus_switch_state(d->xdev, XenbusStateClosed);
+	mutex_unlock(&d->lock);
+}
+
 /* Return: the device is to go, too. Under lock. */
 static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 {
@@ -662,7 +689,11 @@ static void iddr_back_remove(struct xenbus_device *xdev)
 {
 	struct iddr_bdisk *d = dev_get_drvdata(&xdev->dev);
 
-	if (d->watching) {
+	if (d->online_watched) {
+		unregister_xenbus_watch(&d->online_watch);
+		kfree(d->online_watch.node);
+	}
+	if (d->device_watched) {
 		unregister_xenbus_watch(&d->device_watch);
 		kfree(d->device_watch.node);
 	}
@@ -705,7 +736,13 @@ static int iddr_back_probe(struct xenbus_device *xdev,
 				   "%s/physical-device", xdev->nodename);
 	if (err)
 		goto fail;
-	d->watching = true;
+	d->device_watched = true;
+	err = xenbus_watch_pathfmt(xdev, &d->online_watch, NULL,
+				   iddr_back_online_changed, "%s/online",
+				   xdev->nodename);
+	if (err)
+		goto fail;
+	d->online_watched = true;
 	return 0;
 
 fail:

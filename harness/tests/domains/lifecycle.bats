@@ -154,6 +154,13 @@ disk_gone() {
 	detach "$DISK"
 }
 
+@test "a disk whose front end is closed, and whose back end has come anew, is detached as any" {
+	attach "$DISK" /dev/ram0
+	app 'echo "vbd-$1" >/sys/bus/xen/drivers/iddr_front/unbind' "$DEVID"
+	back_end unbind bind
+	dom0 'xl block-detach iddr-app "$1"' "$DEVID"
+}
+
 @test "all modules unload and load again, and the next disk works" {
 	app 'rmmod iddr_front; rmmod iddr_comm
 	     insmod /iddr/modules/iddr_comm.ko; insmod /iddr/modules/iddr_front.ko mode=spin'
