@@ -36,7 +36,8 @@ backing_device() {
 	nvme) printf '/dev/nvme0n1\n' ;;
 	file) printf '/dev/xvdb\n' ;;
 	null) printf '/dev/nullb0\n' ;;
-	loop) printf '/dev/loop0\n' ;;
+	# The domain's root is loop0.
+	loop) printf '/dev/loop7\n' ;;
 	*) usage_error "there is no backing '$1'; use ram, null, loop, nvme or file" ;;
 	esac
 }

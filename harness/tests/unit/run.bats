@@ -297,9 +297,9 @@ setup() { pipeline_setup; }
 	printf '%s\n' 'modes = spin stock native' 'backing = null loop' 'point = randread 4k 1' 'reps = 1' >"$IDDR_CONFIGS/experiments/made"
 	run "$IDDR" experiment made
 	[ "$status" -eq 0 ]
-	[ "$(cat "$STUB/made")" = $'storage: loop /dev/loop0 64\nstorage: null /dev/nullb0 64' ]
-	[ "$(sort "$STUB/targets" | tr '\n' ,)" = "xvdaa /dev/nullb0,xvdab /dev/nullb0,xvdba /dev/loop0,xvdbb /dev/loop0," ]
-	[ "$(awk '{ print $2 }' "$STUB/ran" | sort | tr '\n' ' ')" = "loop0 nullb0 xvdaa xvdab xvdba xvdbb " ]
+	[ "$(cat "$STUB/made")" = $'storage: loop /dev/loop7 64\nstorage: null /dev/nullb0 64' ]
+	[ "$(sort "$STUB/targets" | tr '\n' ,)" = "xvdaa /dev/nullb0,xvdab /dev/nullb0,xvdba /dev/loop7,xvdbb /dev/loop7," ]
+	[ "$(awk '{ print $2 }' "$STUB/ran" | sort | tr '\n' ' ')" = "loop7 nullb0 xvdaa xvdab xvdba xvdbb " ]
 }
 
 @test "an idle disk that has requests is no idle cell" {
