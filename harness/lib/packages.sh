@@ -11,8 +11,8 @@ PACKAGES_RESULTS=(jq gnuplot-nox fonts-liberation)
 # Of the testbed `process`: its programs, and what counts their instructions.
 PACKAGES_NATIVE=(libdpdk-dev liburing-dev pkgconf valgrind)
 PACKAGES_TESTS=(bats shellcheck sparse libcmocka-dev socat procps git clang-14 libclang-rt-14-dev spin parallel libxml2-utils)
-# Of make test-full: a browser, to look at the report with.
-PACKAGES_FULL=(chromium)
+# Of make test-full: a browser, to look at the report with, and a host to reach by ssh that is no service of this machine.
+PACKAGES_FULL=(chromium dropbear-bin openssh-client)
 
 # packages_wanted: print the packages that this testbed needs, one a line.
 packages_wanted() {

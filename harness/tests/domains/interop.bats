@@ -63,7 +63,7 @@ disk_is_there() {
 }
 
 # data_is_right: write and read back small, middling and large requests; what the application wrote is what
-# the device holds; and a file system survives.
+# the device holds.
 data_is_right() {
 	local sent held
 	verify_loads "--bs=512 --size=256k --iodepth=4" "--bs=4k --size=2m --iodepth=32" "--bs=64k --size=4m --iodepth=8" \
@@ -72,6 +72,10 @@ data_is_right() {
 		dd if=/tmp/data of=/dev/$1 bs=256k seek=5 oflag=direct status=none; sha256sum </tmp/data' "$DISK")
 	held=$(storage 'dd if=/dev/ram0 bs=256k skip=5 count=8 iflag=direct status=none | sha256sum')
 	[[ $sent == "$held" ]]
+}
+
+# file_system_is_right: what is copied to one is there, and it is sound.
+file_system_is_right() {
 	app 'mkfs.ext4 -q -b 4096 /dev/$1 32m
 	     mkdir -p /mnt/t && mount /dev/$1 /mnt/t
 	     cp -r /iddr /mnt/t/copy && umount /mnt/t && mount /dev/$1 /mnt/t
@@ -89,6 +93,7 @@ data_is_right() {
 		our_front_mode "$mode"
 		data_is_right
 	done
+	file_system_is_right
 	detach "$DISK"
 }
 
@@ -104,6 +109,7 @@ data_is_right() {
 			our_back_mode "$mode"
 			data_is_right
 		done
+		file_system_is_right
 		detach "$DISK"
 	done
 }

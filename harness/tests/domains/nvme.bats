@@ -94,6 +94,7 @@ events() {
 }
 
 @test "the storage domain is destroyed and created anew: it is the same disk with the same data" {
+	in_full 35
 	local sum wwid
 	sum=$(app 'head -c 1048576 /dev/urandom >/tmp/data
 		dd if=/tmp/data of=/dev/$1 bs=64k seek=3 oflag=direct conv=fsync status=none
