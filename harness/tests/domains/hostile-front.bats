@@ -70,7 +70,7 @@ attack() {
 			fi
 			other_count
 			echo "$name" >attack
-			cat attack
+			echo "$(<attack)"
 			other_served 1
 		done
 		dmesg -c -l emerg,alert,crit,err,warn' "$@" >"$BATS_TEST_TMPDIR/reports" || { cat "$BATS_TEST_TMPDIR/reports"; return 1; }

@@ -93,8 +93,12 @@ OTHER_SERVED='
 # are, and how many users the module has.
 HOLDS='
 	holds() {
-		local n
-		n=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c "^iddr[bf]/" || true)
+		local f comm n=0
+		for f in /proc/[0-9]*/comm; do
+			# Of one that has just ended.
+			{ read -r comm <"$f"; } 2>/dev/null || comm=
+			[[ $comm != iddr[bf]/* ]] || n=$((n + 1))
+		done
 		echo "$n threads, $(</sys/module/$1/refcnt) users"
 	}
 	# holds_only MODULE WHAT: the same, once it is WHAT; what is about to end gets 5 s.
