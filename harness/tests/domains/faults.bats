@@ -159,7 +159,6 @@ fault_module() {
 }
 
 @test "the back end's driver is unbound under load: its domain lives, its disk is lost, another domain serves it, attached while it boots" {
-	in_full 40
 	supervisor_ends
 	supervisor env STANDBY=0 "$IDDR" supervise
 	run ! grep 'going on with xl' "$BATS_FILE_TMPDIR/log"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# A hostile front end against our back end: one test an attack, whose name is
-# the test's (modules/test/hostile/README.md). Within each, the module that
-# attacks sees that every request is answered as it must be, that no byte came
+# A hostile front end against our back end: the attacks of modules/test/hostile/README.md,
+# one a test of its name, or many in one where the log tells them apart. Within each, the
+# module that attacks sees that every request is answered as it must be, that no byte came
 # with a refusal, that the back end lets go of all pages when it closes, and
 # that the disk then serves; the test looks after everything else.
 
@@ -62,12 +62,11 @@ attack() {
 	app "$OTHER_SERVED"'
 		cd /sys/kernel/debug/hostile_front
 		n=0
+		at=()
 		for name in "$@"; do
 			# The back end complains of a disk ten times in five seconds, no more.
-			if ((n++ % 10 == 0)); then
-				until ((n == 1 || EPOCHSECONDS > begun + 5)); do sleep 0.2; done
-				begun=$EPOCHSECONDS
-			fi
+			((n < 10)) || until ((EPOCHSECONDS > at[n % 10] + 6)); do sleep 0.2; done
+			at[n++ % 10]=$EPOCHSECONDS
 			other_count
 			echo "$name" >attack
 			echo "$(<attack)"

@@ -6,16 +6,22 @@
 bats_require_minimum_version 1.5.0
 
 IDDR=${IDDR_TOP:?}/harness/iddr
-PORT=2222
+PORT=$((20000 + $$ % 10000))
 
 setup_file() {
 	"$IDDR" down
+}
+
+teardown_file() {
+	# The next file needs one.
+	"$IDDR" up 3>&-
 }
 
 setup() {
 	unshare --mount true || skip "wants to mount, in a namespace of its own: as root"
 	HOME_DIR=$(getent passwd root | cut -d : -f 6)
 	AWAY=$BATS_TEST_TMPDIR/home
+	[[ $IDDR_TOP/ != "$HOME_DIR/"* && $BATS_TEST_TMPDIR/ != "$HOME_DIR/"* ]] || skip "the tree, or where temporary files are, is in root's home, which another one is mounted over"
 	mkdir -p "$AWAY/.ssh" "$AWAY/.cache/iddr"
 	chmod -R go= "$AWAY"
 	# Packages and image once more would add nothing.
@@ -23,11 +29,13 @@ setup() {
 		[[ ${f##*/} == hosts ]] || cp -a --reflink=auto "$f" "$AWAY/.cache/iddr/"
 	done
 	ssh-keygen -q -t ed25519 -N '' -f "$AWAY/.ssh/id_ed25519"
+	dropbearkey -t ed25519 -f "$AWAY/host.key" >/dev/null 2>&1
 	cp "$AWAY/.ssh/id_ed25519.pub" "$AWAY/.ssh/authorized_keys"
 	cat >"$AWAY/.ssh/config" <<-EOF
 		Host one two
 			HostName 127.0.0.1
 			Port $PORT
+			BatchMode yes
 			StrictHostKeyChecking no
 			LogLevel ERROR
 	EOF
@@ -39,11 +47,12 @@ away() {
 		mount --bind "$1" "$2"
 		export HOME=$2
 		cd "$IDDR_TOP"
-		dropbear -F -E -R -s -p "127.0.0.1:$3" -P "$2/dropbear.pid" -r "$2/host.key" 2>"$2/dropbear.log" &
+		dropbear -F -E -s -p "127.0.0.1:$3" -P "$2/dropbear.pid" -r "$2/host.key" 2>"$2/dropbear.log" &
 		server=$!
 		trap "kill $server" EXIT
-		for ((i = 0; i < 100; i++)); do
-			! ssh -o BatchMode=yes one true 2>/dev/null || break
+		for ((i = 0; ; i++)); do
+			! ssh one true 2>/dev/null || break
+			((i < 100)) && kill -0 "$server" || { cat "$2/dropbear.log"; exit 1; }
 			sleep 0.1
 		done
 		eval "$4"' away "$AWAY" "$HOME_DIR" "$PORT" "$1" 3>&-
@@ -52,15 +61,16 @@ away() {
 teardown() {
 	[[ -d ${AWAY:-} ]] || return 0
 	# shellcheck disable=SC2016 # expanded there
-	away 'for host in one two; do
-		ssh "$host" "[ ! -d .cache/iddr/hosts/$host ] || .cache/iddr/hosts/$host/harness/iddr down"
-	      done'
+	away 'rc=0
+	      for host in one two; do
+		ssh "$host" "[ ! -d .cache/iddr/hosts/$host ] || .cache/iddr/hosts/$host/harness/iddr down" || rc=1
+	      done
+	      exit $rc'
 }
 
-@test "an experiment on two hosts by ssh, each with a testbed of its own; another machine's cells are fetched once" {
+@test "an experiment on two hosts by ssh, each with a testbed of its own; told again, nothing is measured again" {
 	unset EXP RUN SIZE
 	export RESULTS=$BATS_TEST_TMPDIR/results
-	dropbearkey -t ed25519 -f "$AWAY/host.key" >/dev/null 2>&1
 	run away 'HOSTS="one two" harness/iddr experiment quick --size smoke --run ssh'
 	echo "$output"
 	[ "$status" -eq 0 ]
