@@ -55,7 +55,7 @@ test: setup ## run all tests; ends with a count of passed and failed
 	@harness/tests/run
 
 test-full: export IDDR_FULL := 1
-test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain, the report in a browser
+test-full: setup ## run all tests and those that take long: every combination with the stock drivers, saving a domain, hosts by ssh, the report in a browser
 	@harness/tests/run
 
 unit: setup ## run the tests that need no testbed

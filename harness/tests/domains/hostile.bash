@@ -3,7 +3,7 @@
 #
 # hostile.bash: what the tests against hostile peers share: a disk for the
 # attacks, another one that is to be served all the while, and what must be so
-# after each attack. The attacks and what they do are in modules/test/hostile.
+# after attacks. The attacks and what they do are in modules/test/hostile.
 #
 # shellcheck disable=SC2016,SC2034 # the domains' shells expand what is in single quotes; tests use the variables
 
