@@ -173,8 +173,9 @@ faults_both() {
 		done
 		FAULTS_SPOILT=
 	fi
-	# All of it, if a cell could not be recovered from.
+	# All of it, if a cell could not be recovered from; which no supervisor is to go on with.
 	testbed_up 8>&-
+	in_dom dom0 xenstore-rm /tool/iddr/incident </dev/null 2>/dev/null || true
 	FAULTS_DISK=xvda
 	disk_attach app "$FAULTS_DISK" "$(backing_device "$BACKING")" 8>&-
 }

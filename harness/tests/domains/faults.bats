@@ -84,6 +84,32 @@ recovered() {
 	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s|broke the ring protocol"
 }
 
+# killed_after SECONDS STANDBY: with the storage domain destroyed, the supervisor is killed so long after it has noticed, and the next one ends
+# what it has begun, if it has not ended it itself by then.
+killed_after() {
+	local before rows=1 i
+	before=$(dom0 'xl domid iddr-storage')
+	dom0 'fault-strike destroy iddr-storage iddr-agent </dev/null >/dev/null 2>&1 &'
+	for ((i = 0; i < 300; i++)); do
+		! grep -q "($before): death" "$BATS_FILE_TMPDIR/log" || break
+		sleep 0.1
+	done
+	sleep "$1"
+	dom0 'kill -KILL "$(pgrep -o -x iddr-supervise)"'
+	! sed -n "/($before): death/,\$ p" "$BATS_FILE_TMPDIR/log" | grep ': recovered' || rows=0
+	supervisor_ends
+	supervisor env STANDBY="$2" "$IDDR" supervise
+	rows_are "$rows"
+	((rows == 0)) || [[ $(field cause) == unfinished && $(field outcome) == recovered && $(field device) != - ]] ||
+		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+	echo "$rows" >"$BATS_FILE_TMPDIR/expected"
+	[[ $(dom0 'xl domid iddr-storage') != "$before" ]]
+	run ! dom0 'xenstore-exists /tool/iddr/incident'
+	load_goes_on
+	storage 'dmesg -C'
+	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s"
+}
+
 # spare_waits: wait until the disk has a spare of the standby's.
 spare_waits() {
 	dom0 'for ((i = 0; i < 600; i++)); do
@@ -212,12 +238,32 @@ fault_module() {
 	recovered 3 disk
 }
 
+@test "the supervisor is killed while the standby takes over: the next one ends what it has begun (full: while a domain boots, too, and sooner and later)" {
+	local seconds
+	spare_waits
+	killed_after 0 1
+	[[ -n ${IDDR_FULL:-} ]] || return 0
+	for seconds in 0.5 1 2 3; do
+		spare_waits
+		killed_after "$seconds" 1
+	done
+	dom0 'xl destroy iddr-standby'
+	for seconds in 1 5 12; do
+		supervisor_ends
+		supervisor env STANDBY=0 "$IDDR" supervise
+		killed_after "$seconds" 0
+	done
+	supervisor_ends
+	supervisor env STANDBY=1 "$IDDR" supervise
+	echo 0 >"$BATS_FILE_TMPDIR/expected"
+}
+
 @test "the load has lost nothing, and there was no false alarm" {
 	run dom app fault-load end truth "$DISK" </dev/null
 	[[ $output == *$'exit\t0\n'* ]]
 	grep -qx $'violations\t0' <<<"$output"
 	grep -qx $'writes_failed\t0' <<<"$output"
-	rows_are "$([[ -n ${IDDR_FULL:-} ]] && echo 3 || echo 2)"
+	rows_are "$(<"$BATS_FILE_TMPDIR/expected")"
 	# The disk, and a spare that there may be, of whichever numbers.
 	"$IDDR" detach "$DISK" 3>&-
 	app '! ls -d /sys/bus/xen/devices/vbd-*'
