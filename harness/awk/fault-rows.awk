@@ -21,7 +21,7 @@ BEGIN {
 	REST = "app_threads app_kernel_kib app_quarantined dom0_threads dom0_kernel_kib xenstore_nodes domains"
 	print "fault", "arrangement", "load", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
 		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
-		"up_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
+		"up_ms", "controller_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
 }
 
 FNR == 1 {
@@ -102,7 +102,8 @@ function row(    driver, application, failed) {
 	print value["fault"], value["arrangement"], value["load"], value["repetition"], value["backing"], driver, \
 		value["application_kernel"], application, figure("requests"), failed, figure("unanswered"), figure("lost stale"), \
 		figure("reverted"), figure("misdirected"), figure("torn foreign corrupt"), between("fault_at", "detected"), \
-		between("detected", "gone"), between("gone", "created"), between("created", "up"), between(value["up"] == "-" ? "gone" : "up", "device"), \
+		between("detected", "gone"), between("gone", "created"), between("created", "up"), between("gone", "controller"), \
+		between(value["controller"] ~ /^[0-9]/ ? "controller" : value["up"] == "-" ? "gone" : "up", "device"), \
 		between("device", "completed"), between("detected", "completed"), figure("gap_ms"), \
 		"attempts" in value ? value["attempts"] : "-", words(REST, 0), words("order boot rate_before", 0)
 }

@@ -31,14 +31,15 @@ END {
 	if (BROKEN)
 		exit 1
 	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "kernels_lost", "application", "requests", "failed", \
-		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "device_ms", \
+		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "controller_ms", "device_ms", \
 		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms"
 	for (i = 1; i <= groups; i++) {
 		key = order[i]
 		print key, cells[key], words(key, "driver_kernel"), words(key, "application_kernel"), kernels_lost[key] + 0, words(key, "application"), \
 			total(key, "requests"), total(key, "failed"), total(key, "unanswered"), total(key, "lost"), total(key, "reverted"), \
 			total(key, "misdirected"), total(key, "corrupt"), median(key, "detected_ms", 0.5), median(key, "gone_ms", 0.5), \
-			median(key, "created_ms", 0.5), median(key, "up_ms", 0.5), median(key, "device_ms", 0.5), \
+			median(key, "created_ms", 0.5), median(key, "up_ms", 0.5), median(key, "controller_ms", 0.5), \
+			median(key, "device_ms", 0.5), \
 			median(key, "answer_ms", 0.5), median(key, "recovery_ms", 0.5), median(key, "outage_ms", 0.5), \
 			median(key, "outage_ms", 1)
 	}

@@ -185,10 +185,14 @@ faults_rows() {
 	(($(wc -l <"$1") > 1))
 }
 
-# faults_standby_waits: true if there is a standby, and the disk has a spare of it.
+# faults_standby_waits: true if there is a standby, and the disk has a spare of it; where it has to take the controller over first, if it is up.
 faults_standby_waits() {
 	# shellcheck disable=SC2016 # dom0's shell expands these
-	in_dom dom0 sh -c 'id=$(xl domid "$1") && [ "$(xenstore-read /tool/iddr/spares)" = "$id made" ]' waits "$(domain_name standby)" </dev/null >/dev/null 2>&1
+	local test='[ "$(xenstore-read /tool/iddr/spares)" = "$id made" ]'
+	# shellcheck disable=SC2016 # likewise
+	! nvme_takes_over || test='xenstore-exists "/local/domain/$id/data/iddr/pulse"'
+	# shellcheck disable=SC2016 # likewise
+	in_dom dom0 sh -c 'id=$(xl domid "$1") && '"$test" waits "$(domain_name standby)" </dev/null >/dev/null 2>&1
 }
 
 # faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
@@ -353,6 +357,7 @@ cmd_faults() {
 		cat -- "$IDDR_TOP"/harness/guest/{fault-*,iddr-supervise,iddr-hotplug,xenstore.sh,block-stock} "$IDDR_TOP/harness/lib/faults.sh" \
 			"$IDDR_TOP"/harness/tools/iddr-{pulse,xenstore,xl}.c "$IDDR_TOP/modules/test/fault/iddr_fault.c"
 		printf '%s\n' "$FAULTS_HANG"
+		! nvme_takes_over || echo takes-over
 	} | text_key)
 	FAULTS_DIR=$RESULTS/faults/$run
 	results_writable "$FAULTS_DIR"

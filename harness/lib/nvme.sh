@@ -56,6 +56,16 @@ nvme_wanted() {
 	[[ ${BACKING:-ram} == nvme ]]
 }
 
+# nvme_takes_over: true if the standby has no controller of its own, and takes the storage domain's when that is gone.
+nvme_takes_over() {
+	nvme_wanted && standby_wanted || return 1
+	case ${NVME_PCI_STANDBY:-} in
+	none) ;;
+	'') [[ $(testbed_kind) == xen ]] ;;
+	*) return 1 ;;
+	esac
+}
+
 # nvme_address DOM: the PCI address of the controller that the domain storage or standby has.
 nvme_address() {
 	local name=NVME_PCI
@@ -63,21 +73,21 @@ nvme_address() {
 	if [[ $(testbed_kind) == qemu ]]; then
 		name=NVME_QEMU_${name#NVME_}
 		printf '%s\n' "${!name}"
-	elif [[ -z ${!name:-} && $1 == standby ]]; then
-		usage_error "STANDBY=1 with BACKING=nvme on a Xen host needs a second controller with the same namespace (one of the same NVMe subsystem), and its PCI address, as in NVME_PCI_STANDBY=0000:05:00.0"
 	elif [[ -z ${!name:-} ]]; then
 		usage_error "BACKING=nvme on a Xen host needs the controller's PCI address, as in NVME_PCI=0000:04:00.0 ('lspci -D' lists them); what is on that disk will be overwritten"
 	elif [[ ${!name} =~ ^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$ ]]; then
 		printf '%s\n' "${!name}"
 	else
-		usage_error "$name=${!name} is no PCI address; it looks like 0000:04:00.0"
+		usage_error "$name=${!name} is no PCI address; it looks like 0000:04:00.0$([[ $1 == storage ]] || printf ' (none, or nothing: the standby takes the other one over)')"
 	fi
 }
 
 # nvme_addresses: print the addresses of all the controllers that the testbed has.
 nvme_addresses() {
 	nvme_address storage
-	! standby_wanted || nvme_address standby
+	if standby_wanted && ! nvme_takes_over; then
+		nvme_address standby
+	fi
 }
 
 # nvme_image: in QEMU, make the disk if there is none of this size. Its identity is made with it.
@@ -96,7 +106,7 @@ nvme_qemu_arguments() {
 	controller="nvme,serial=$(<"$IDDR_RUN/nvme.serial")"
 	drive="file=$IDDR_RUN/nvme.img,if=none,id=disk,format=raw"
 	printf '%s\n' -device intel-iommu,intremap=on
-	if standby_wanted; then
+	if standby_wanted && ! nvme_takes_over; then
 		printf '%s\n' -drive "$drive" -device nvme-subsys,id=subsystem \
 			-device "$controller,id=nvme0,subsys=subsystem,addr=${NVME_QEMU_PCI##*:}" \
 			-device "$controller,id=nvme1,subsys=subsystem,addr=${NVME_QEMU_PCI_STANDBY##*:}" \

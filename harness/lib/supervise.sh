@@ -79,6 +79,7 @@ supervise() {
 	local -a standby=()
 	[[ $(testbed_kind) == qemu ]] || boot=$IDDR_RUN/boot
 	! standby_wanted || standby=(--standby "$(domain_name standby)" --standby-config "$boot/standby.cfg")
+	! nvme_takes_over || standby+=(--standby-pci "$(nvme_address storage)")
 	testbed_exec dom0 "$(dom0_program iddr-supervise)" --config "$boot/storage.cfg" "${standby[@]}" \
 		--tools "$(dirname -- "$(dom0_program iddr-agent)")" "$@" </dev/null
 }

@@ -264,12 +264,19 @@ testbed_config() {
 	extra+=" ${IDDR_GUEST_ARGS:-}"
 	if [[ $file == storage ]] && nvme_wanted; then
 		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
-		pci="s|@PCI@|pci = [ \"$(nvme_address "$1")\" ]|"
+		if [[ $1 == standby ]] && nvme_takes_over; then
+			# What a domain that gets a device later needs from its beginning.
+			pci="s|@PCI@|e820_host = 1|"
+		else
+			pci="s|@PCI@|pci = [ \"$(nvme_address "$1")\" ]|"
+		fi
 	fi
 	if [[ $file == storage ]] && file_wanted; then
 		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
 	fi
-	[[ $file != storage || ${BACKING:-ram} == ram ]] || extra+=" iddr.device=$(backing_device "$BACKING")"
+	if [[ $file == storage && ${BACKING:-ram} != ram ]] && ! { [[ $1 == standby ]] && nvme_takes_over; }; then
+		extra+=" iddr.device=$(backing_device "$BACKING")"
+	fi
 	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
 		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" -e "$disk" \
@@ -432,9 +439,10 @@ domain_wait() {
 	until testbed_answers "$1"; do
 		testbed_waiting "$1" "$end" "$(domain_log "$1")"
 	done
-	if [[ $1 != app* ]] && nvme_wanted; then
-		nvme_wait "$1"
+	if [[ $1 == app* ]] || ! nvme_wanted || { [[ $1 == standby ]] && nvme_takes_over; }; then
+		return 0
 	fi
+	nvme_wait "$1"
 }
 
 # domain_exists DOM: true if there is such a domain; status 1 if there is none, another if dom0 does not answer.

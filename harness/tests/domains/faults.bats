@@ -5,6 +5,7 @@
 # booted anew for it.
 
 load lib
+load supervise
 
 setup_file() {
 	# FUNCTION is one of its driver's that each request passes.
@@ -25,63 +26,8 @@ teardown_file() {
 	unset BACKING STANDBY
 }
 
-# supervisor COMMAND...: start it so.
-supervisor() {
-	set -m
-	"$@" --hang 6 --limit 0 --backoff 0 >"$BATS_FILE_TMPDIR/rows" 2>"$BATS_FILE_TMPDIR/log" </dev/null 3>&- &
-	set +m
-	echo "$!" >"$BATS_FILE_TMPDIR/pid"
-	rows_are 0
-}
-
-# supervisor_ends: end it.
-supervisor_ends() {
-	kill -- "-$(<"$BATS_FILE_TMPDIR/pid")" || true
-}
-
 teardown() {
 	kernel_logs_clean "$provoked"
-}
-
-# rows_are N: wait until the supervisor has written that many rows below its header.
-rows_are() {
-	local i
-	for ((i = 0; i < 900; i++)); do
-		(($(wc -l <"$BATS_FILE_TMPDIR/rows") <= $1)) || break
-		sleep 0.1
-	done
-	[[ $(wc -l <"$BATS_FILE_TMPDIR/rows") == "$(($1 + 1))" ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
-}
-
-# field NAME: of the last row.
-field() {
-	awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i } END { print $n }' "$BATS_FILE_TMPDIR/rows"
-}
-
-# load_goes_on: the load gets answers.
-load_goes_on() {
-	app 'f=/sys/block/$1/stat
-	     read -r reads _ <$f
-	     for ((i = 0; i < 100; i++)); do
-		read -r now _ <$f
-		((now == reads)) || exit 0
-		sleep 0.1
-	     done
-	     exit 1' "$DISK"
-}
-
-# recovered N CAUSE: incident N was of that cause, and is over: its stages are in order, those that it has.
-recovered() {
-	rows_are "$1"
-	[[ $(field incident) == "$1" && $(field cause) == "$2" && $(field outcome) == recovered && $(field attempts) == 1 ]] ||
-		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
-	awk -F '\t' 'NR > 1 { last = 0; for (i = 3; i <= 9; i++) if ($i != "-") { if ($i !~ /^[0-9]+$/ || $i < last) exit 1; last = $i } }' "$BATS_FILE_TMPDIR/rows"
-	[[ $(field gone) != - && $(field device) != - && $(field completed) != - ]]
-	load_goes_on
-	# What it said as it booted.
-	storage 'dmesg -C'
-	# The load's requests have five seconds.
-	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s|broke the ring protocol"
 }
 
 # killed_after SECONDS STANDBY: with the storage domain destroyed, the supervisor is killed so long after it has noticed, and the next one ends

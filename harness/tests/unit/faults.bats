@@ -97,9 +97,19 @@ field() {
 	truth a 0 1500
 	incident a death 1000 1100 1400 - - 2400 2600
 	printf 'app_threads\t90\ndomains\t4\n' >"$BATS_TEST_TMPDIR/cells/a/rest.tsv"
-	[ "$(rows | cut -f 16-23 | tail -n 1)" = "$(printf '%s\n' 100 300 - - 1000 200 1500 1500 | paste -s)" ]
+	[ "$(rows | cut -f 16-24 | tail -n 1)" = "$(printf '%s\n' 100 300 - - - 1000 200 1500 1500 | paste -s)" ]
 	[ "$(rows | field app_threads)" = 90 ]
 	[ "$(rows | field domains)" = 4 ]
+}
+
+@test "where it took the controller over first, that has its time, from the old domain's end, and the device comes after" {
+	cell a panic standby survived
+	truth a 0 1500
+	printf 'incident\tcause\tfault\tdetected\tgone\tcreated\tup\tcontroller\tdevice\tcompleted\tattempts\toutcome\n1\tdeath\t1000\t1100\t1400\t-\t-\t2100\t2400\t2600\t1\trecovered\n' \
+		>"$BATS_TEST_TMPDIR/cells/a/supervise.tsv"
+	[ "$(rows | field controller_ms)" = 700 ]
+	[ "$(rows | field device_ms)" = 300 ]
+	[ "$(summary | field controller_ms)" = 700 ]
 }
 
 @test "the timeline has answers a second around the outage, of the first repetition, in whole half seconds" {

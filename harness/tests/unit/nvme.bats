@@ -91,6 +91,13 @@ lib() {
 	[[ $output == *'name = "iddr-storage"'*'pci = [ "0000:00:10.0" ]'* ]]
 	args=$(lib 'XEN_IMAGE=x VMLINUX=v IMAGE=i IDDR_ACCEL=tcg; nvme_image; qemu_arguments S')
 	[[ $args == *"subsys=subsystem,addr=10.0"*"subsys=subsystem,addr=11.0"*"shared=on"* && $args == *$'-m\n2560\n'* ]]
+	# Without one it is to take the other over.
+	export NVME_PCI_STANDBY=none
+	run -0 lib 'testbed_config standby; nvme_addresses'
+	[[ $output == *'iddr.nvme=1'*$'\ne820_host = 1\n'*$'\n0000:00:10.0' && $output != *iddr.device* && $output != *pci\ =* ]]
+	args=$(lib 'XEN_IMAGE=x VMLINUX=v IMAGE=i IDDR_ACCEL=tcg; nvme_image; qemu_arguments S')
+	[[ $args == *addr=10.0* && $args != *subsys* && $args != *addr=11.0* ]]
+	unset NVME_PCI_STANDBY
 	STANDBY='' run -0 lib testbed_domains
 	[[ $output == $'storage\napp' ]]
 	STANDBY=yes run -2 "$TOP/harness/iddr" status
@@ -105,8 +112,12 @@ lib() {
 	[[ $output == *"NVME_PCI=0000:04:00.0"*"will be overwritten"* ]]
 	NVME_PCI=04:00.0 run -2 lib 'nvme_address storage'
 	[[ $output == *"NVME_PCI=04:00.0 is no PCI address"* ]]
-	NVME_PCI=0000:04:00.0 STANDBY=1 run -2 lib nvme_assign
-	[[ $output == *"NVME_PCI_STANDBY=0000:05:00.0"* ]]
+	NVME_PCI=0000:04:00.0 STANDBY=1 NVME_PCI_STANDBY=05:00.0 run -2 lib nvme_assign
+	[[ $output == *"NVME_PCI_STANDBY=05:00.0 is no PCI address"*"takes the other one over"* ]]
+	NVME_PCI=0000:04:00.0 STANDBY=1 run -0 lib nvme_addresses
+	[[ $output == 0000:04:00.0 ]]
+	NVME_PCI=0000:04:00.0 STANDBY=1 NVME_PCI_STANDBY=0000:05:00.0 run -0 lib nvme_addresses
+	[[ $output == $'0000:04:00.0\n0000:05:00.0' ]]
 	NVME_PCI=0000:04:00.0 run -0 lib 'testbed_config storage'
 	[[ $output == *'pci = [ "0000:04:00.0" ]'* ]]
 }
