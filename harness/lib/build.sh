@@ -92,7 +92,7 @@ build_tools() {
 	rm -f -- "$out/.stamp"
 	gcc "${cflags[@]}" -o "$out/iddr-agent" "$IDDR_TOP/harness/tools/iddr-agent.c" ||
 		die "harness/tools/iddr-agent.c does not compile"
-	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth iddr-pulse iddr-xenstore iddr-xl; do
+	for tool in iddr-agent iddr-cputime iddr-snap iddr-truth iddr-replay iddr-pulse iddr-xenstore iddr-xl; do
 		sources=("$IDDR_TOP/harness/tools/$tool.c") libs=("${BUILD_XEN_LIBS[@]}")
 		[[ $tool != iddr-xl ]] || {
 			sources+=("$IDDR_TOP/harness/tools/iddr-xenstore.c")

@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
 # Flushes reach the device when they must, and only then. The device is a
-# null_blk with a volatile cache; what it sees is its own trace of requests.
+# null_blk with a volatile cache; what it sees is its own trace of requests. And what
+# they promise is kept: of another device the device mapper's log-writes keeps in
+# which order what had to be durable.
 
 load lib
 
@@ -15,6 +17,7 @@ setup_file() {
 teardown_file() {
 	detach "$DISK"
 	no_null_blk
+	no_log
 	close_sessions
 }
 
@@ -37,6 +40,38 @@ device_saw() {
 					op = \$(i + 2)
 			printf \"%s\", op ~ /^F/ ? \"F\" : substr(op, 1, 1)
 		 }" trace'
+}
+
+# A script for the storage domain, before what it does with the device mapper.
+MAPPER='mapper() { dmsetup --noudevrules --noudevsync "$@"; }
+'
+
+# no_log: undo what the test of the log has made, if there is any of it.
+no_log() {
+	storage "$MAPPER"'[[ ! -b /dev/mapper/logged ]] || mapper remove logged
+		for f in /run/log /run/replay; do
+			losetup -n -O NAME -j "$f" | while read -r loop; do losetup -d "$loop"; done
+		done
+		rm -f /run/log /run/replay /run/state'
+}
+
+# replayed STATUS [FLUSHES]: write to another device what the log has up to its last, or the FLUSHESth, flush: iddr-truth finds it right,
+# status 0, or not, 1. Its figures and the log's are $output.
+replayed() {
+	run storage 'truncate -s 0 /run/replay; truncate -s 8M /run/replay
+		loop=$(losetup -f --show /run/replay)
+		rc=0
+		iddr-replay "$(losetup -n -O NAME -j /run/log)" "$loop" ${1:+"$1"} || rc=2
+		cp /tmp/state /run/state
+		((rc)) || iddr-truth verify "$loop" --state /run/state || rc=$?
+		losetup -d "$loop"
+		exit "$rc"' "${@:2}"
+	((status == $1)) || { echo "status $status"; echo "$output"; return 1; }
+}
+
+# figure NAME: of $output.
+figure() {
+	awk -F '\t' -v name="$1" '$1 == name { print $2 }' <<<"$output"
 }
 
 @test "the disk has a volatile cache, as its device does, and no FUA" {
@@ -73,4 +108,33 @@ device_saw() {
 
 @test "reads cause no flush" {
 	[[ $(device_saw 'dd if=/dev/$1 of=/dev/null bs=4k count=4 iflag=direct status=none') == RRRR ]]
+}
+
+@test "had the power failed, each flush would have kept its promise; the check finds out one that has not" {
+	local flushes
+	storage "$MAPPER"'modprobe -a loop dm-log-writes
+		truncate -s 160M /run/log
+		mapper create logged --table "0 16384 log-writes /dev/ram0 $(losetup -f --show /run/log)"
+		mapper mknodes logged
+		dmesg -C'
+	attach xvdg /dev/mapper/logged
+	# Killed in the midst of it: what was not flushed may be there or not.
+	app 'rm -f /tmp/state
+	     timeout -s KILL 6 iddr-truth run /dev/xvdg --volatile-cache --state /tmp/state --seconds 0 --read 10 --flush 5 --fua 5 >/tmp/out 2>&1 || (($? == 137))
+	     # Not before its load.
+	     grep -q realtime_ns /tmp/out'
+	detach xvdg
+	storage "$MAPPER"'mapper remove logged'
+	"$IDDR" get app:/tmp/state "$BATS_TEST_TMPDIR/state"
+	"$IDDR" put "$BATS_TEST_TMPDIR/state" storage:/tmp/
+	replayed 0
+	echo "$output"
+	flushes=$(figure flushes)
+	# After the flush of the filling, some of the load's.
+	((flushes > 10 && $(figure replayed) <= $(figure entries)))
+	replayed 1 "$((flushes / 2))"
+	echo "$output"
+	[[ $(figure flushes) == "$((flushes / 2))" ]]
+	(($(figure lost) + $(figure stale) > 0 && $(figure corrupt) + $(figure misdirected) + $(figure foreign) == 0))
+	no_log
 }
