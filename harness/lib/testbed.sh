@@ -266,7 +266,7 @@ testbed_config() {
 		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
 		if [[ $1 == standby ]] && nvme_takes_over; then
 			# What a domain that gets a device later needs from its beginning.
-			pci="s|@PCI@|e820_host = 1|"
+			pci='s|@PCI@|e820_host = 1\npassthrough = "enabled"|'
 		else
 			pci="s|@PCI@|pci = [ \"$(nvme_address "$1")\" ]|"
 		fi

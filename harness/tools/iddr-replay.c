@@ -10,7 +10,10 @@
  * was done is done itself; a write with FUA when it is done; so what the log has
  * up to a flush is what had to be durable then, and no more
  * (Documentation/admin-guide/device-mapper/log-writes.rst, whose format this
- * reads: a superblock, then entries, each of a sector and its data).
+ * reads: a superblock, then entries, each of a sector and its data). That is so
+ * where there is no FUA and one flush is in flight at a time, as on disks of our
+ * back end; else the log's order may not be the device's. The log is complete once
+ * its device is removed.
  *
  * Printed are, a name and a number a line: entries of the log; replayed, of which
  * writes, flushes, fua and discards. Exit status: 0; 2: not called so; 3: LOG is

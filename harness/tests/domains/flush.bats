@@ -17,6 +17,8 @@ setup_file() {
 teardown_file() {
 	detach "$DISK"
 	no_null_blk
+	# Of a test that failed.
+	detach xvdg 2>/dev/null || true
 	no_log
 	close_sessions
 }
@@ -120,9 +122,16 @@ figure() {
 	attach xvdg /dev/mapper/logged
 	# Killed in the midst of it: what was not flushed may be there or not.
 	app 'rm -f /tmp/state
-	     timeout -s KILL 6 iddr-truth run /dev/xvdg --volatile-cache --state /tmp/state --seconds 0 --read 10 --flush 5 --fua 5 >/tmp/out 2>&1 || (($? == 137))
+	     iddr-truth run /dev/xvdg --volatile-cache --state /tmp/state --seconds 0 --requests 5000 --read 10 --flush 5 --fua 5 </dev/null >/tmp/out 2>&1 &
 	     # Not before its load.
-	     grep -q realtime_ns /tmp/out'
+	     for ((i = 0; i < 600; i++)); do
+		! grep -q realtime_ns /tmp/out || break
+		sleep 0.1
+	     done
+	     sleep 3
+	     kill -KILL "$!" || true
+	     wait "$!" || true
+	     cat /tmp/out'
 	detach xvdg
 	storage "$MAPPER"'mapper remove logged'
 	"$IDDR" get app:/tmp/state "$BATS_TEST_TMPDIR/state"

@@ -8,7 +8,7 @@ setup() {
 	TOP=$(cd -- "$BATS_TEST_DIRNAME/../../.." && pwd -P)
 	export TOP IDDR_BUILD=$BATS_TEST_TMPDIR/build IDDR_CACHE=$BATS_TEST_TMPDIR/cache
 	export NVME_SYSFS=$BATS_TEST_TMPDIR/sys STUB=$BATS_TEST_TMPDIR/stub
-	unset IDDR_RUN TESTBED IDDR_ACCEL BACKING NVME_PCI IDDR_DOMAIN_TYPE IDDR_NVME_MIB
+	unset IDDR_RUN TESTBED IDDR_ACCEL BACKING STANDBY NVME_PCI NVME_PCI_STANDBY IDDR_DOMAIN_TYPE IDDR_NVME_MIB
 	export IDDR_RUN=$BATS_TEST_TMPDIR/run
 	mkdir -p "$STUB" "$IDDR_RUN"
 	# A Xen host with an IOMMU, a network card and an NVMe controller with a disk.
@@ -94,7 +94,7 @@ lib() {
 	# Without one it is to take the other over.
 	export NVME_PCI_STANDBY=none
 	run -0 lib 'testbed_config standby; nvme_addresses'
-	[[ $output == *'iddr.nvme=1'*$'\ne820_host = 1\n'*$'\n0000:00:10.0' && $output != *iddr.device* && $output != *pci\ =* ]]
+	[[ $output == *'iddr.nvme=1'*$'\ne820_host = 1\npassthrough = "enabled"\n'*$'\n0000:00:10.0' && $output != *iddr.device* && $output != *pci\ =* ]]
 	args=$(lib 'XEN_IMAGE=x VMLINUX=v IMAGE=i IDDR_ACCEL=tcg; nvme_image; qemu_arguments S')
 	[[ $args == *addr=10.0* && $args != *subsys* && $args != *addr=11.0* ]]
 	unset NVME_PCI_STANDBY
