@@ -37,7 +37,10 @@ standby_waits() {
 
 # taken_over N: incident N is over: the standby has taken the controller, and nothing was booted for it.
 taken_over() {
-	recovered "$1" death
+	rows_are "$1"
+	# Where xl takes the device from a domain that is loaded, before it destroys it, that hangs first.
+	[[ $(field cause) == death || $(field cause) == hang ]]
+	recovered "$1" "$(field cause)"
 	[[ $(field created) == - && $(field up) == - && $(field controller) != - ]]
 	[[ $(dom0 'xl pci-list iddr-storage') == *00:10.0* ]]
 }

@@ -94,7 +94,7 @@ lib() {
 	# Without one it is to take the other over.
 	export NVME_PCI_STANDBY=none
 	run -0 lib 'testbed_config standby; nvme_addresses'
-	[[ $output == *'iddr.nvme=1'*$'\ne820_host = 1\npassthrough = "enabled"\n'*$'\n0000:00:10.0' && $output != *iddr.device* && $output != *pci\ =* ]]
+	[[ $output == *'iddr.nvme=1'*$'\ne820_host = 1\npassthrough = "enabled"\n0000:00:10.0' && $output != *iddr.device* && $output != *pci\ =* ]]
 	args=$(lib 'XEN_IMAGE=x VMLINUX=v IMAGE=i IDDR_ACCEL=tcg; nvme_image; qemu_arguments S')
 	[[ $args == *addr=10.0* && $args != *subsys* && $args != *addr=11.0* ]]
 	unset NVME_PCI_STANDBY
