@@ -71,9 +71,9 @@ replayed() {
 	((status == $1)) || { echo "status $status"; echo "$output"; return 1; }
 }
 
-# figure NAME: of $output.
+# figure NAME: of $output, in which the log's are before the disk's.
 figure() {
-	awk -F '\t' -v name="$1" '$1 == name { print $2 }' <<<"$output"
+	awk -F '\t' -v name="$1" '$1 == name { print $2; exit }' <<<"$output"
 }
 
 @test "the disk has a volatile cache, as its device does, and no FUA" {
