@@ -74,8 +74,6 @@ status: ## show domains, modes, counters and health
 	@$(IDDR) status
 
 clean: down ## stop the testbed and remove what was built (results stay)
-	@# Of tests that were killed.
-	@test ! -e build/run-2 || IDDR_RUN="$(CURDIR)/build/run-2" $(IDDR) down
 	rm -rf build
 
 .PHONY: help setup doctor build experiment experiments figures report claims soak faults paper compare test test-full unit fuzz up down status clean
