@@ -50,8 +50,9 @@ MAPPER='mapper() { dmsetup --noudevrules --noudevsync "$@"; }
 
 # no_log: undo what the test of the log has made, if there is any of it.
 no_log() {
-	storage "$MAPPER"'[[ ! -b /dev/mapper/logged ]] || mapper remove logged
+	storage "$MAPPER"'! mapper info logged >/dev/null 2>&1 || mapper remove logged
 		for f in /run/log /run/replay; do
+			[[ -e $f ]] || continue
 			losetup -n -O NAME -j "$f" | while read -r loop; do losetup -d "$loop"; done
 		done
 		rm -f /run/log /run/replay /run/state'
