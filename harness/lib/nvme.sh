@@ -66,6 +66,11 @@ nvme_takes_over() {
 	esac
 }
 
+# nvme_comes_later DOM: true if that domain is created without the controller that it may get.
+nvme_comes_later() {
+	[[ $1 == standby ]] && nvme_takes_over
+}
+
 # nvme_address DOM: the PCI address of the controller that the domain storage or standby has.
 nvme_address() {
 	local name=NVME_PCI

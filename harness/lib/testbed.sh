@@ -264,7 +264,7 @@ testbed_config() {
 	extra+=" ${IDDR_GUEST_ARGS:-}"
 	if [[ $file == storage ]] && nvme_wanted; then
 		extra+=" $NVME_GUEST_ARGS iddr.nvme=1"
-		if [[ $1 == standby ]] && nvme_takes_over; then
+		if nvme_comes_later "$1"; then
 			# What a domain that gets a device later needs from its beginning.
 			pci='s|@PCI@|e820_host = 1\npassthrough = "enabled"|'
 		else
@@ -274,7 +274,7 @@ testbed_config() {
 	if [[ $file == storage ]] && file_wanted; then
 		disk="s|@DISK@|disk = [ \"$(file_disk xvdb)\" ]|"
 	fi
-	if [[ $file == storage && ${BACKING:-ram} != ram ]] && ! { [[ $1 == standby ]] && nvme_takes_over; }; then
+	if [[ $file == storage && ${BACKING:-ram} != ram ]] && ! nvme_comes_later "$1"; then
 		extra+=" iddr.device=$(backing_device "$BACKING")"
 	fi
 	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
@@ -439,10 +439,9 @@ domain_wait() {
 	until testbed_answers "$1"; do
 		testbed_waiting "$1" "$end" "$(domain_log "$1")"
 	done
-	if [[ $1 == app* ]] || ! nvme_wanted || { [[ $1 == standby ]] && nvme_takes_over; }; then
-		return 0
+	if [[ $1 != app* ]] && nvme_wanted && ! nvme_comes_later "$1"; then
+		nvme_wait "$1"
 	fi
-	nvme_wait "$1"
 }
 
 # domain_exists DOM: true if there is such a domain; status 1 if there is none, another if dom0 does not answer.

@@ -37,7 +37,7 @@
 #define SECTOR_MAX	4096
 #define DATA_MAX	(64U << 20)	/* more is in no request */
 
-enum { FLUSH = 1, FUA = 2, DISCARD = 4, MARK = 8 };
+enum { FLUSH = 1, FUA = 2, DISCARD = 4 };	/* a mark, 8, has no sectors */
 
 struct super {
 	uint64_t magic, version, nr_entries;

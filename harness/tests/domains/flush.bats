@@ -129,6 +129,7 @@ figure() {
 		! grep -q realtime_ns /tmp/out || break
 		sleep 0.1
 	     done
+	     grep -q realtime_ns /tmp/out || { cat /tmp/out; exit 1; }
 	     sleep 3
 	     kill -KILL "$!" || true
 	     wait "$!" || true
