@@ -513,6 +513,10 @@ cmd_experiment() {
 		sed "s/^reps\t.*/reps\t$reps/" "$work/normal" | experiment_plan |
 			awk -F '\t' -v rep="$reps" 'NR == FNR { wide[$1]; next } $2 == rep { p = $3; sub(/^r[0-9]+/, "", p); if (p in wide) print }' \
 				"$work/wide" - >"$work/more"
+		if [[ $size != full ]] && (($(wc -l <"$dir/keys") + $(wc -l <"$work/more") > ${IDDR_EXTRA_CELLS:-260})); then
+			note "$(wc -l <"$work/wide") points lie wide apart; once more would be beyond ${IDDR_EXTRA_CELLS:-260} cells (IDDR_EXTRA_CELLS), so they are left so"
+			break
+		fi
 		note "$(wc -l <"$work/wide") points lie wide apart and are measured once more (repetition $reps, at most $last)"
 		run_plan "$dir" "$work/more" "$envkey" "$common"
 	done

@@ -246,6 +246,17 @@ setup() { pipeline_setup; }
 	[ "$sum" = "$(md5sum <"$dir/cells.tsv")" ]
 }
 
+@test "further repetitions do not make a quick run long, but a full one" {
+	local size
+	for size in quick full; do
+		printf '%s\n' 'modes = event stock' 'point = randread 4k 1,8' 'reps = 2' 'extra_reps = 2' "seed = ${#size}" >"$IDDR_CONFIGS/experiments/$size"
+		IDDR_EXTRA_CELLS=11 STUB_WIDE=8 run -0 "$IDDR" experiment "$size" --size "$size"
+		echo "$output"
+		[ "$(awk 'NR > 1' "$(the_run "$size")/cells.tsv" | wc -l)" -eq "$([ "$size" = quick ] && echo 10 || echo 12)" ]
+		[[ $size == full || $output == *"1 points lie wide apart; once more would be beyond 11 cells"* ]]
+	done
+}
+
 @test "where the domains run, and a hog in dom0 while cells are measured" {
 	printf '%s\n' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'app_cpu = 1' 'storage_cpu = 2' 'hog = dom0' \
 		>"$IDDR_CONFIGS/experiments/crowd"
