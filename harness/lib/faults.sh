@@ -15,7 +15,7 @@
 # Every fault: its name, the one of the test module (modules/test/fault) that it is, or - for one of fault-strike's, and where, for
 # each backing: "driver" is the function of its driver that each request passes, "irq" its interrupt handler, any other
 # a function's name, - where there is none. Where is the module's own: "back" says that the fault is in the back end, which the
-# control has not.
+# control has not. And none at all, in a full campaign: the load runs for an hour, in which nobody is to do anything.
 FAULTS='
 panic        panic       driver
 null         null        driver
@@ -35,11 +35,13 @@ pause        -           -
 unbind       -           -
 io-error     -           device
 silent       -           device
+none         -           quiet
 '
 # Those after which the storage domain is as good as before: nobody is to do anything about them.
 FAULTS_PASSING='lost-notify io-error wild-dma'
 # How long after them to wait for what comes of them, in seconds.
 FAULTS_SETTLE=20
+FAULTS_QUIET=3600
 # The run that is being measured, empty when it is whole.
 FAULTS_DIR=
 # The domains are not those of the testbed.
@@ -49,7 +51,7 @@ FAULTS_DISK=
 
 # faults_list: print the names of the faults that there are with the present backing.
 faults_list() {
-	awk -v backing="$BACKING" 'NF && ($3 != "dma" || backing == "nvme") && ($3 != "device" || backing == "file") { print $1 }' <<<"$FAULTS"
+	awk -v backing="$BACKING" 'NF && $3 != "quiet" && ($3 != "dma" || backing == "nvme") && ($3 != "device" || backing == "file") { print $1 }' <<<"$FAULTS"
 }
 
 # faults_field FAULT N: print a column of the list.
@@ -59,18 +61,19 @@ faults_field() {
 
 # faults_plan SIZE: print FAULT ARRANGEMENT LOAD REPETITION a line. One arrangement after the other: between them domains are booted.
 faults_plan() {
-	local list sudden=panic sql=panic reps=1 takeovers=1 controls=1
+	local list sudden=panic sql=panic reps=1 takeovers=1 controls=1 quiet=0
 	list=$(faults_list)
 	case $1 in
 	smoke) list=$'panic\ndestroy\nloop' ;;
 	quick) sudden='panic destroy loop stuck' sql='panic destroy loop' ;;
-	full) sudden='panic destroy loop stuck' sql='panic destroy loop' reps=7 takeovers=5 controls=3 ;;
+	full) sudden='panic destroy loop stuck' sql='panic destroy loop' reps=7 takeovers=5 controls=3 quiet=1 ;;
 	*) usage_error "there is no size '$1'; use smoke, quick or full" ;;
 	esac
 	# shellcheck disable=SC2046,SC2086 # lists of words
 	{
 		faults_cells isolated truth "$reps" $list
 		faults_cells isolated sqlite "$controls" $sql
+		faults_cells isolated truth "$quiet" none
 		faults_cells standby truth "$takeovers" $sudden
 		faults_cells standby sqlite "$controls" panic
 		# What becomes of a kernel by itself varies little, and each time it is booted anew.
@@ -111,6 +114,7 @@ faults_arm() {
 # faults_strike FAULT DOM: let it happen.
 faults_strike() {
 	local name
+	[[ $1 != none ]] || return 0
 	name=$(faults_field "$1" 2)
 	[[ $name != - ]] || name=$1
 	limited 60 in_dom dom0 "$(dom0_program fault-strike)" "$name" "$(domain_name "$2")" "$(dom0_program iddr-agent)" "${FILE_DISK##*/}" </dev/null
@@ -210,7 +214,10 @@ faults_isolated() {
 	wait_for 30 "the supervisor" supervise.log test -s supervise.tsv
 	[[ -z ${3:-} ]] || wait_for 90 "the disk's spare" supervise.log faults_standby_waits
 	faults_strike "$1" storage || testbed_lost "while the fault $1 was to happen"
-	if [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
+	if [[ $1 == none ]]; then
+		note "the load runs for $((FAULTS_QUIET / 60)) min, and nothing is to happen"
+		sleep "$FAULTS_QUIET"
+	elif [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
 		sleep "$FAULTS_SETTLE"
 	else
 		# Else the row says what was not reached.

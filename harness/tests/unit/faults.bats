@@ -198,21 +198,23 @@ faults() {
 	local size
 	for size in smoke quick full; do
 		[ -z "$(faults faults_plan "$size" | sort | uniq -d)" ]
-		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" && $1 !~ /^(back-loop|lost-notify|bad-response)$/ { print $1 }' | sort -u)" = \
+		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" && $1 !~ /^(back-loop|lost-notify|bad-response|none)$/ { print $1 }' | sort -u)" = \
 			"$(faults faults_plan "$size" | awk '$2 == "monolithic" { print $1 }' | sort -u)" ]
 	done
 	[ "$(faults faults_plan full | grep -c isolated)" -gt 100 ]
 	[ "$(faults faults_plan smoke | wc -l)" -eq 9 ]
+	# An hour without any, once.
+	[ "$(faults faults_plan full | grep -c '^none ')" -eq 1 ]
 	# What only one backing has.
-	! faults faults_plan quick | grep -q wild-dma
+	[ -z "$(faults faults_plan quick | grep wild-dma)" ]
 	BACKING=nvme faults faults_plan quick | grep -q '^wild-dma '
-	! BACKING=nvme faults faults_plan quick | grep -qE '^(io-error|silent) '
+	[ -z "$(BACKING=nvme faults faults_plan quick | grep -E '^(io-error|silent) ')" ]
 }
 
 @test "the module's faults are those that the campaign knows, and each has a place" {
 	local fault
 	for fault in $(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; awk "NF { print \$1 }" <<<"$FAULTS"'); do
-		[[ $(faults faults_at "$fault") =~ ^(-|[a-z_]{8,}|device|dma_map_page_attrs)$ ]]
+		[[ $(faults faults_at "$fault") =~ ^(-|[a-z_]{8,}|device|quiet|dma_map_page_attrs)$ ]]
 	done
 	[ "$(awk -F '"' '/^static const struct fault faults/ { list = 1 } /^};/ { list = 0 } list && /^\t{ "/ { print $2 }' "$TOP/modules/test/fault/iddr_fault.c" | sort)" = \
 		"$(bash -c '. "$IDDR_TOP/harness/lib/faults.sh"; awk "NF && \$2 != \"-\" { print \$2 }" <<<"$FAULTS"' | sort -u)" ]
