@@ -217,8 +217,9 @@ struct iddr_pool_page {
 };
 
 struct iddr_pool {
-	spinlock_t lock;		/* guards free and nr */
-	struct iddr_pool_page *free;	/* last given back first */
+	spinlock_t lock;		/* guards ready, bare and nr */
+	struct iddr_pool_page *ready;	/* with what bare ones lack; each */
+	struct iddr_pool_page *bare;	/* list: last given back first */
 	struct iddr_pool_page *all;	/* max of them, the first nr in use */
 	unsigned int nr;
 	unsigned int max;

@@ -55,8 +55,8 @@ int iddr_pool_prefill(struct iddr_pool *pool, unsigned int nr,
 		if (!p->page)
 			return -ENOMEM;
 		pool->nr++;
-		p->next = pool->free;
-		pool->free = p;
+		p->next = pool->ready;
+		pool->ready = p;
 		if (!pool->persistent)
 			continue;
 		err = iddr_pool_grant(pool, p, NULL, false);
@@ -68,15 +68,25 @@ int iddr_pool_prefill(struct iddr_pool *pool, unsigned int nr,
 }
 EXPORT_SYMBOL_GPL(iddr_pool_prefill);
 
-/* Take one out of the pool, or one that was never in use. Under lock. */
-static struct iddr_pool_page *iddr_pool_take(struct iddr_pool *pool)
+/*
+ * Take one out of the pool, or one that was never in use. @ready: rather one
+ * that has all that it needs; else rather not. So who cannot complete a bare
+ * one, for want of memory or grants, does not keep others from those that are
+ * complete. Under lock.
+ */
+static struct iddr_pool_page *iddr_pool_take(struct iddr_pool *pool, bool ready)
 {
-	struct iddr_pool_page *p = pool->free;
+	struct iddr_pool_page **list = &pool->ready, *p;
 
+	if (!ready || !pool->ready) {
+		if (pool->bare)
+			list = &pool->bare;
+		else if (pool->nr < pool->max)
+			return &pool->all[pool->nr++];
+	}
+	p = *list;
 	if (p)
-		pool->free = p->next;
-	else if (pool->nr < pool->max)
-		p = &pool->all[pool->nr++];
+		*list = p->next;
 	return p;
 }
 
@@ -100,12 +110,13 @@ struct iddr_pool_page *iddr_pool_get(struct iddr_pool *pool, unsigned int nr,
 				     bool with_page, unsigned int *grant_ops)
 {
 	struct iddr_pool_page *p, *chain = NULL;
+	bool ready = with_page || pool->persistent;
 	unsigned long flags;
 	unsigned int i;
 
 	spin_lock_irqsave(&pool->lock, flags);
 	for (i = 0; i < nr; i++) {
-		p = iddr_pool_take(pool);
+		p = iddr_pool_take(pool, ready);
 		if (!p)
 			break;
 		p->next = chain;
@@ -115,7 +126,7 @@ struct iddr_pool_page *iddr_pool_get(struct iddr_pool *pool, unsigned int nr,
 	if (i < nr)
 		goto fail;
 
-	if (with_page || pool->persistent) {
+	if (ready) {
 		for (p = chain; p; p = p->next) {
 			if (iddr_pool_fill(p))
 				goto fail;
@@ -137,7 +148,7 @@ EXPORT_SYMBOL_GPL(iddr_pool_get);
 /* Give back what iddr_pool_get() gave. Any context. */
 void iddr_pool_put(struct iddr_pool *pool, struct iddr_pool_page *chain)
 {
-	struct iddr_pool_page *next;
+	struct iddr_pool_page *next, **list;
 	unsigned long flags;
 
 	if (!chain)
@@ -145,8 +156,10 @@ void iddr_pool_put(struct iddr_pool *pool, struct iddr_pool_page *chain)
 	spin_lock_irqsave(&pool->lock, flags);
 	for (; chain; chain = next) {
 		next = chain->next;
-		chain->next = pool->free;
-		pool->free = chain;
+		list = chain->page && (!pool->persistent || chain->granted) ?
+			&pool->ready : &pool->bare;
+		chain->next = *list;
+		*list = chain;
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
