@@ -93,5 +93,7 @@ cmd_supervise() {
 		-*) usage_error "supervise: unknown option '$option'; usage: supervise [--hang SECONDS] [--limit N] [--window SECONDS] [--backoff SECONDS]" ;;
 		esac
 	done
+	((${IDDR_APP_DOMAINS:-1} == 1)) ||
+		usage_error "supervise attaches the disks of one application domain again, and there are IDDR_APP_DOMAINS=$IDDR_APP_DOMAINS: those of the others would be lost with the storage domain"
 	supervise "$@"
 }
