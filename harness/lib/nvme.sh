@@ -192,13 +192,16 @@ nvme_take() {
 
 # nvme_return: give dom0 its controllers back.
 nvme_return() {
-	local address
+	local address kept=()
 	[[ -s $IDDR_RUN/nvme.assigned ]] || return 0
 	while read -r address <&9; do
-		testbed_call dom0 xl pci-assignable-remove -r "$address" </dev/null >&2 ||
-			warn "xl cannot give the controller $address back to dom0's driver"
+		testbed_call dom0 xl pci-assignable-remove -r "$address" </dev/null >&2 || {
+			warn "xl cannot give the controller $address back to dom0's driver; the next 'make down' tries again"
+			kept+=("$address")
+		}
 	done 9<"$IDDR_RUN/nvme.assigned"
 	rm -f -- "$IDDR_RUN/nvme.assigned"
+	((${#kept[@]} == 0)) || printf '%s\n' "${kept[@]}" >"$IDDR_RUN/nvme.assigned"
 }
 
 # nvme_wait DOM: wait until the domain storage or standby has the controller's disk.
