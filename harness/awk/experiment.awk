@@ -45,7 +45,7 @@ BEGIN {
 		"none stages (queue depth 1, one job) xen (runtime_s of 5 or more)")
 	describe("reps", "5", "repetitions", "1 to 1000")
 	describe("extra_reps", "3", "further repetitions at the most of points where one mode's lie wide apart (by more than half their median);" \
-		" in size smoke or quick no more than make 260 cells, or IDDR_EXTRA_CELLS, so that a run takes some 20 minutes, emulated", "0 to 1000")
+		" in size smoke or quick no more than make 220 cells, or IDDR_EXTRA_CELLS, so that a run takes some 20 minutes, emulated", "0 to 1000")
 	describe("runtime_s", "3", "seconds of I/O in a cell", "1 to 3600")
 	describe("seed", "1", "of every random choice", "0 to 2147483645")
 

@@ -463,7 +463,9 @@ cmd_experiment() {
 	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
 	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
 	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
-	export IDDR_APP_VCPUS IDDR_APP_DOMAINS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
+	# All are attached at once, and for each of its disks xen-blkfront keeps some 66 MiB of pages (512 slots of 33).
+	IDDR_APP_MIB=$((${IDDR_APP_MIB:-448} + 96 * ($(plan_backings "$work/plan" | wc -w) - 1)))
+	export IDDR_APP_MIB IDDR_APP_VCPUS IDDR_APP_DOMAINS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
 	measure_lock
 	measure_up
 	testbed_facts 8>&- >"$work/facts.json" || testbed_lost "while it was asked for its versions"
@@ -513,8 +515,8 @@ cmd_experiment() {
 		sed "s/^reps\t.*/reps\t$reps/" "$work/normal" | experiment_plan |
 			awk -F '\t' -v rep="$reps" 'NR == FNR { wide[$1]; next } $2 == rep { p = $3; sub(/^r[0-9]+/, "", p); if (p in wide) print }' \
 				"$work/wide" - >"$work/more"
-		if [[ $size != full ]] && (($(wc -l <"$dir/keys") + $(wc -l <"$work/more") > ${IDDR_EXTRA_CELLS:-260})); then
-			note "$(wc -l <"$work/wide") points lie wide apart; once more would be beyond ${IDDR_EXTRA_CELLS:-260} cells (IDDR_EXTRA_CELLS), so they are left so"
+		if [[ $size != full ]] && (($(wc -l <"$dir/keys") + $(wc -l <"$work/more") > ${IDDR_EXTRA_CELLS:-220})); then
+			note "$(wc -l <"$work/wide") points lie wide apart; once more would be beyond ${IDDR_EXTRA_CELLS:-220} cells (IDDR_EXTRA_CELLS), so they are left so"
 			break
 		fi
 		note "$(wc -l <"$work/wide") points lie wide apart and are measured once more (repetition $reps, at most $last)"

@@ -13,8 +13,9 @@
 #   log/                  QEMU's and all consoles' logs
 #   boot/                 kernel, initramfs and domain configurations as booted
 
-# What each application domain beyond the first takes of QEMU's memory.
-APP_MIB=512
+# Memory of an application domain; what each beyond the first takes of QEMU's.
+IDDR_APP_MIB=${IDDR_APP_MIB:-448}
+APP_MIB=$((IDDR_APP_MIB + 64))
 # Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
 TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
@@ -169,13 +170,25 @@ testbed_answers() {
 	testbed_call "$1" true </dev/null >"$IDDR_RUN/log/answer.log" 2>&1
 }
 
+# alone CMD...: go on as CMD, which inherits nothing but standard input, output and error: neither our lock nor a pipe whose reader waits
+# for its end.
+alone() {
+	local fd
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		((fd <= 2)) || exec {fd}>&-
+	done
+	exec "$@"
+}
+
 # testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's.
 testbed_call() {
 	local dom=$1 dir i ports
 	shift
 	if [[ $(testbed_kind) == xen ]]; then
 		if [[ $dom == dom0 ]]; then
-			"$@"
+			# What xl leaves behind for each domain lives as long as that.
+			(alone "$@")
 		else
 			"$IDDR_BUILD/tools/domain/iddr-agent" call --vchan "$(domain_name "$dom")" -- "$@"
 		fi
@@ -279,7 +292,7 @@ testbed_config() {
 	fi
 	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|" -e "$pci" -e "$disk" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|; s|@MEMORY_APP@|$IDDR_APP_MIB|" -e "$pci" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$file.cfg"
 }
 
@@ -315,7 +328,7 @@ qemu_arguments() {
 	local accel sockets=$1 i ports memory=$QEMU_MEMORY
 	accel=$(testbed_accel)
 	! standby_wanted || memory=$((memory + STANDBY_MIB))
-	memory=$((memory + (${IDDR_APP_DOMAINS:-1} - 1) * APP_MIB))
+	memory=$((memory + IDDR_APP_MIB - 448 + (${IDDR_APP_DOMAINS:-1} - 1) * APP_MIB))
 	ports=$(testbed_ports)
 	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
 	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
@@ -371,7 +384,7 @@ testbed_key() {
 
 # qemu_start: boot Xen and dom0 in QEMU and wait for dom0's agent.
 qemu_start() {
-	local sockets line end fd
+	local sockets line end
 	local -a args=()
 	need qemu-system-x86_64 qemu-system-x86
 	need_space "$IDDR_RUN" 300 "the testbed's boot files"
@@ -380,14 +393,7 @@ qemu_start() {
 	while IFS= read -r line; do
 		args+=("$line")
 	done < <(qemu_arguments "$sockets")
-	# QEMU must inherit nothing: neither our lock nor a pipe whose reader waits for its end.
-	if ! (
-		for fd in /proc/self/fd/*; do
-			fd=${fd##*/}
-			((fd <= 2)) || exec {fd}>&-
-		done
-		exec qemu-system-x86_64 "${args[@]}" -daemonize -pidfile "$IDDR_RUN/qemu.pid"
-	) </dev/null >"$IDDR_RUN/log/qemu.log" 2>&1; then
+	if ! (alone qemu-system-x86_64 "${args[@]}" -daemonize -pidfile "$IDDR_RUN/qemu.pid") </dev/null >"$IDDR_RUN/log/qemu.log" 2>&1; then
 		tail -n 5 -- "$IDDR_RUN/log/qemu.log" >&2
 		die "QEMU did not start; the log is $IDDR_RUN/log/qemu.log"
 	fi
@@ -549,9 +555,9 @@ testbed_down() {
 # testbed_down_locked: testbed_down's work.
 testbed_down_locked() {
 	local dom
-	if [[ $(testbed_kind) == qemu ]]; then
-		qemu_kill
-	elif testbed_is_dom0; then
+	# On a Xen host, too, where it may have been booted with TESTBED=qemu.
+	qemu_kill
+	if [[ $(testbed_kind) == xen ]] && testbed_is_dom0; then
 		for dom in app app2 app3 app4 storage standby; do
 			domain_destroy "$dom"
 		done
