@@ -64,6 +64,7 @@ column() {
 }
 
 @test "an experiment that traces the hypervisor: the hypercalls of a request that both sides sleep for" {
+	in_full 35
 	printf '%s\n' 'trace = xen' 'modes = event' 'point = randread 4k 1' 'reps = 1' 'runtime_s = 5' >"$BATS_FILE_TMPDIR/traced"
 	run -0 "$IDDR" experiment "$BATS_FILE_TMPDIR/traced" 3>&-
 	cat "$RESULTS"/traced/*/hypercalls.tsv

@@ -217,16 +217,16 @@ connections() {
 @test "prod-back" { in_full 5; breaks_ring "producer index out of bounds|(producer )?index taken back"; }
 @test "unsolicited" { breaks_ring "producer index out of bounds"; }
 @test "prod-2^31" { variant; breaks_ring "producer index out of bounds|(producer )?index taken back"; }
-@test "ring-of-ones" { breaks_ring "producer index out of bounds|(producer )?index taken back"; }
+@test "ring-of-ones" { in_full 6; breaks_ring "producer index out of bounds|(producer )?index taken back"; }
 @test "honest" { serves works; }
 @test "answer-error" { serves fails "$IO_ERRORS" 1; }
 @test "answer-notsupp" { in_full 5; serves fails "$IO_ERRORS" 1; }
-@test "answer-late" { serves works; }
-@test "bell-storm-work" { serves works; }
+@test "answer-late" { in_full 6; serves works; }
+@test "bell-storm-work" { in_full 6; serves works; }
 @test "bell-storm" { in_full 7; serves works; }
 @test "unfilled" { serves "works|zeroes"; }
 @test "slots-scribbled" { in_full 5; serves works; }
-@test "req-prod-scribbled" { serves works; }
+@test "req-prod-scribbled" { in_full 6; serves works; }
 @test "event-indices" { serves works; }
 @test "reconnect" { serves "works|fails" "$IO_ERRORS" 1 10; }
 @test "prod-flickers" { wild; }
@@ -234,10 +234,10 @@ connections() {
 @test "race-status" { in_full 5; wild; }
 @test "states-walk" { wild; }
 @test "keep-mapped" { in_full 6; wild; }
-@test "states-all" { connections; }
+@test "states-all" { in_full 30; connections; }
 @test "xs-sectors" { connections; }
 @test "xs-sector-size" { in_full 9; connections; }
-@test "xs-info" { connections; }
+@test "xs-info" { in_full 9; connections; }
 @test "xs-physical-sector-size" { in_full 12; connections; }
 @test "xs-feature-flush-cache" { in_full 12; connections; }
 @test "xs-feature-persistent" { in_full 12; connections; }

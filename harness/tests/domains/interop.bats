@@ -122,6 +122,7 @@ file_system_is_right() {
 # (xen-blkback does not close when it is unbound, and bound anew takes up the ring that was: it must not be
 # unbound alone under our front end, which makes a new one.)
 @test "our front end on xen-blkback: our end, and both ends, unbound and bound; the disk comes back with its data" {
+	in_full 25
 	local mode sum
 	"$IDDR" attach "$DISK" /dev/ram0 block-iddr-front
 	for mode in $MODES; do
@@ -144,9 +145,9 @@ file_system_is_right() {
 }
 
 @test "our back end under xen-blkfront: detached and attached, either end in turn ours, again and again; the data stays" {
-	local i script sum='' rounds=1
-	[[ -z ${IDDR_FULL:-} ]] || rounds=5
-	for ((i = 0; i < rounds; i++)); do
+	in_full 100
+	local i script sum=''
+	for ((i = 0; i < 5; i++)); do
 		for script in block-iddr-back block-stock block-iddr-front block-iddr; do
 			echo "round $i, $script"
 			"$IDDR" attach "$DISK" /dev/ram0 "$script"

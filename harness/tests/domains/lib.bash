@@ -225,7 +225,9 @@ load_was_good() {
 
 # kernel_log DOM: warnings and worse since the last look, without the noise, and forget them.
 kernel_log() {
-	script_in "$1" 'dmesg -c -l emerg,alert,crit,err,warn | { grep -Ev -- "$1" || true; }' "$NOISE"
+	local log
+	log=$(script_in "$1" 'dmesg -c -l emerg,alert,crit,err,warn') || { printf '%s\n' "$log"; return 1; }
+	grep -Ev -- "$NOISE|^$" <<<"$log" || true
 }
 
 # forget_kernel_logs: what was logged before is not the tests' fault.
@@ -239,9 +241,17 @@ forget_kernel_logs() {
 # kernel_logs_clean [REGEX]: fail on any warning in any domain that does not
 # match REGEX, which a test gives for what it provokes.
 kernel_logs_clean() {
-	local d log status=0
+	local d log status=0 pids=()
+	# Of a test that was skipped there is none.
+	[[ -z ${BATS_TEST_SKIPPED:-} ]] || return 0
 	for d in dom0 storage app; do
-		log=$(kernel_log "$d") || status=1
+		kernel_log "$d" >"$BATS_TEST_TMPDIR/log.$d" 3>&- &
+		pids+=("$!")
+	done
+	for d in dom0 storage app; do
+		wait "${pids[0]}" || status=1
+		pids=("${pids[@]:1}")
+		log=$(<"$BATS_TEST_TMPDIR/log.$d")
 		[[ -z ${1:-} ]] || log=$(grep -Ev -- "$1" <<<"$log") || true
 		[[ -z $log ]] || {
 			printf 'kernel log of %s:\n%s\n' "$d" "$log"

@@ -77,8 +77,8 @@ load_and_count() {
 	((delta[back_sleeps] == 0))
 }
 
-@test "modes change, each to each, 60 times on each side (full: 600) under verified load" {
-	local rounds=5
+@test "modes change, each to each, 36 times on each side (full: 600) under verified load" {
+	local rounds=3
 	[[ -z ${IDDR_FULL:-} ]] || rounds=50
 	app 'rm -f /tmp/stop /tmp/fio.*
 	     (runs=0

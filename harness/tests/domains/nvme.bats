@@ -9,7 +9,7 @@ load lib
 TARGET=/dev/nvme0n1
 
 setup_file() {
-	export BACKING=nvme IDDR_APP_VCPUS=2
+	export BACKING=nvme IDDR_APP_VCPUS=2 IDDR_APP_DOMAINS=2
 	"$IDDR" up 3>&-
 	open_sessions
 	attach "$DISK" "$TARGET"
@@ -22,6 +22,7 @@ teardown_file() {
 }
 
 teardown() {
+	[[ -z ${BATS_TEST_SKIPPED:-} ]] || return 0
 	local faults
 	set_modes event event
 	# What the IOMMU has kept the device from.

@@ -241,6 +241,7 @@ served_as() {
 }
 
 @test "a spare becomes no disk when the disk is detached, nor when another one of its name is; it is refused where it is another disk" {
+	in_full 30
 	attach "$DISK" /dev/ram0
 	spare "$TWIN"
 	detach "$DISK"
