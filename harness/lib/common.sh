@@ -139,6 +139,15 @@ free_mib() {
 	df -Pm -- "$d" | awk 'NR == 2 { print $4 }'
 }
 
+# plain_paths: die if a name has what the kernel's build (blanks) or QEMU's options (commas, colons) take for an end of it.
+plain_paths() {
+	local path
+	for path in "$IDDR_TOP" "$IDDR_BUILD" "$IDDR_CACHE"; do
+		[[ $path != *[[:space:],:]* ]] ||
+			die "'$path' has a blank, a comma or a colon, which neither the kernel's build nor QEMU can do with; move it (build and cache: set IDDR_BUILD, IDDR_CACHE)"
+	done
+}
+
 # need_space DIR MIB WHAT: die if DIR's file system has less than MIB free.
 need_space() {
 	local free

@@ -138,6 +138,8 @@ if ! xl info | grep -q "^virt_caps.*pv_directio"; then
 	echo "Xen uses no IOMMU; switch VT-d or AMD-Vi on in the firmware and boot Xen with iommu=force"
 	exit
 fi
+# What dom0 serves to others, as xen-blkback writes it: major:minor, in hexadecimal. It does not hold it exclusively.
+served=$(xenstore-ls -f /local/domain/0/backend 2>/dev/null | sed -n "s/.*\/physical-device = \"\(.*\)\"\$/\1/p")
 for disk in "$device"/nvme/nvme*/nvme*n*; do
 	[[ -d $disk ]] || continue
 	# nvme0c1n1 is a path of nvme0n1.
@@ -146,6 +148,14 @@ for disk in "$device"/nvme/nvme*/nvme*n*; do
 		echo "/dev/$name of the controller $1 is in use in dom0; unmount it, or name another controller"
 		exit
 	fi
+	for dev in "$2/block/$name"/dev "$2/block/$name"/*/dev; do
+		[[ -r $dev ]] || continue
+		IFS=: read -r major minor <"$dev"
+		if grep -qx "$(printf "%x:%x" "$major" "$minor")" <<<"$served"; then
+			echo "/dev/$name of the controller $1, or a partition of it, is the disk of another domain (xl block-list); detach it, or name another controller"
+			exit
+		fi
+	done
 done
 modprobe -n xen-pciback 2>/dev/null || echo "the kernel of dom0 has no xen-pciback"
 '

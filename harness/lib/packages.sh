@@ -84,5 +84,6 @@ cmd_setup() {
 	--refresh) rm -f -- "$IDDR_CACHE/packages.lock" ;;
 	*) usage_error "setup takes only --refresh (resolve package versions anew)" ;;
 	esac
+	plain_paths
 	with_lock "$IDDR_BUILD/.lock" setup_all
 }

@@ -154,6 +154,7 @@ sysroot_unpack() {
 # sysroot_make: build the sysroot of the locked versions if it is not there.
 sysroot_make() {
 	local debs=$IDDR_CACHE/debs tmp
+	plain_paths
 	sysroot_paths
 	[[ ! -d $SYSROOT ]] || return 0
 	need_space "$IDDR_CACHE" 1500 "the unpacked kernel and Xen"

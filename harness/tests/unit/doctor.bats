@@ -83,6 +83,15 @@ lib() {
 	[[ $output == *'could not install no-such-package-here'*"$IDDR_BUILD/apt.log"* ]]
 }
 
+@test "a directory whose name the build or QEMU would take apart is refused before anything is fetched" {
+	local name
+	for name in 'a b' 'a,b' 'a:b'; do
+		IDDR_CACHE=$BATS_TEST_TMPDIR/$name run -1 lib 'setup_all() { echo TRIED; }; cmd_setup'
+		[[ $output == *"/$name' has a blank, a comma or a colon"*IDDR_CACHE* && $output != *TRIED* ]]
+	done
+	run -0 lib 'setup_all() { echo TRIED; }; cmd_setup'
+}
+
 @test "the trial guest ends by itself where guests run, and is refused where they do not" {
 	command -v qemu-system-x86_64 || skip "QEMU is not installed"
 	run -0 lib 'trial_guest tcg'

@@ -33,7 +33,10 @@ lib() {
 		case $1 in
 		info) cat "$STUB/info" ;;
 		pci-assignable-list) cat "$STUB/assignable" ;;
-		*) echo "$*" >>"$STUB/did" ;;
+		*)
+			echo "$*" >>"$STUB/did"
+			[[ $* != *remove* || ! -e $STUB/stuck ]]
+			;;
 		esac
 	EOX
 	printf '#!/bin/bash\n[[ ! -e $STUB/no-pciback ]]\n' >"$STUB/bin/modprobe"
@@ -140,6 +143,12 @@ refused() {
 	: >"$NVME_SYSFS/block/nvme7n1/nvme7n1p1/holders/dm-0"
 	refused "/dev/nvme7n1 of the controller 0000:04:00.0 is in use"
 	rm "$NVME_SYSFS/block/nvme7n1/nvme7n1p1/holders/dm-0"
+	# A partition, 259:26, that dom0 serves to another domain.
+	echo 259:26 >"$NVME_SYSFS/block/nvme7n1/nvme7n1p1/dev"
+	printf '#!/bin/sh\necho '"'"'/local/domain/0/backend/vbd/5/51712/physical-device = "103:1a"'"'"'\n' >"$STUB/bin/xenstore-ls"
+	chmod +x "$STUB/bin/xenstore-ls"
+	refused "/dev/nvme7n1 of the controller 0000:04:00.0, or a partition of it, is the disk of another domain"
+	echo 259:27 >"$NVME_SYSFS/block/nvme7n1/nvme7n1p1/dev"
 	echo 'virt_caps              : pv hvm' >"$STUB/info"
 	refused "Xen uses no IOMMU"
 }
@@ -152,6 +161,19 @@ refused() {
 	echo 0000:04:00.0 >"$STUB/assignable"
 	lib 'nvme_assign; nvme_return'
 	[[ ! -e $STUB/did ]]
+	# One that cannot be given back now is not forgotten.
+	: >"$STUB/assignable"
+	: >"$STUB/stuck"
+	lib 'nvme_assign; nvme_return' 2>"$STUB/said"
+	grep -q "cannot give the controller 0000:04:00.0 back" "$STUB/said"
+	rm "$STUB"/{did,stuck}
+	lib 'nvme_return; nvme_return'
+	[[ $(<"$STUB/did") == 'pci-assignable-remove -r 0000:04:00.0' ]]
+}
+
+@test "what a command in dom0 leaves behind keeps neither our lock nor our pipes" {
+	TESTBED=xen lib 'exec 77>"$STUB/lock"; [[ $(testbed_call dom0 bash -c "ls /proc/self/fd; exit 3") != *77* ]]'
+	run -3 env TESTBED=xen bash -c "$(declare -f lib); lib 'testbed_call dom0 bash -c \"exit 3\"'"
 }
 
 @test "the doctor says whether there is NVMe passthrough" {
