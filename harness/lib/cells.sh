@@ -98,17 +98,37 @@ plan_backings() {
 	cut -f 6 "$1" | sort -u
 }
 
+# measure_lock_file: print what is locked while somebody measures on this testbed.
+measure_lock_file() {
+	if [[ $(testbed_kind) == qemu ]]; then
+		printf '%s\n' "$IDDR_RUN/measure.lock"
+	else
+		printf '/run/lock/iddr-measure.lock\n'
+	fi
+}
+
+# measure_busy FILE: leave, since somebody does.
+measure_busy() {
+	local owner=
+	read -r owner <"$1" || true
+	die "another experiment is running on this testbed (process ${owner:-unknown}); wait for its end or stop it"
+}
+
 # measure_lock: make sure that nobody else measures on this testbed.
 measure_lock() {
-	local file=$IDDR_RUN/measure.lock owner=
-	[[ $(testbed_kind) == qemu ]] || file=/run/lock/iddr-measure.lock
+	local file
+	file=$(measure_lock_file)
 	mkdir -p -- "$(dirname -- "$file")"
 	exec 8>>"$file"
-	if ! flock -n 8; then
-		read -r owner <"$file" || true
-		die "another experiment is running on this testbed (process ${owner:-unknown}); wait for its end or stop it"
-	fi
+	flock -n 8 || measure_busy "$file"
 	printf '%s\n' "$$" >"$file"
+}
+
+# measure_idle: leave if somebody measures on this testbed, which is to be used otherwise.
+measure_idle() {
+	local file
+	file=$(measure_lock_file)
+	[[ ! -e $file ]] || (flock -n 8) 8<"$file" || measure_busy "$file"
 }
 
 # measure_up: bring the testbed up; take it down again at the end if it was down before.

@@ -570,12 +570,14 @@ testbed_down_locked() {
 # help: up -- boot the testbed (nothing if it is up and current)
 cmd_up() {
 	(($# == 0)) || usage_error "up takes no arguments"
+	measure_idle
 	testbed_up
 }
 
 # help: down -- stop the testbed
 cmd_down() {
 	(($# == 0)) || usage_error "down takes no arguments"
+	measure_idle
 	testbed_down
 }
 

@@ -148,7 +148,8 @@ setup() { pipeline_setup; }
 	[ "$status" -ne 0 ]
 }
 
-@test "two experiments at once on one testbed: the second is refused" {
+@test "two experiments at once on one testbed: the second is refused, and so is who would change the testbed under the first" {
+	local verb
 	mkdir -p "$IDDR_RUN"
 	exec 9>"$IDDR_RUN/measure.lock"
 	flock 9
@@ -156,7 +157,12 @@ setup() { pipeline_setup; }
 	[ "$status" -eq 1 ]
 	[[ $output == *"another experiment is running on this testbed"* ]]
 	[ ! -e "$STUB/ran" ]
+	for verb in up down; do
+		TESTBED=qemu run -1 "$TOP/harness/iddr" "$verb"
+		[[ $output == *"another experiment is running on this testbed"* ]]
+	done
 	exec 9>&-
+	TESTBED=qemu run -0 "$TOP/harness/iddr" down
 }
 
 @test "a typo in an experiment file: nothing is started" {
