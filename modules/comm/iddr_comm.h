@@ -246,6 +246,7 @@ void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
 		     bool dying);
 unsigned int iddr_quarantine_mapped(domid_t peer);
+int iddr_quarantine_init(void);
 void iddr_quarantine_exit(void);
 
 /* gcache.c: the peer's pages, mapped here and kept. */

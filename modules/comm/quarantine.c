@@ -21,6 +21,7 @@
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -36,6 +37,11 @@
 /* The module's unloading waits no longer. */
 #define IDDR_QUARANTINE_EXIT_MS	10000
 #define IDDR_QUARANTINE_LOOK_MS	250
+/*
+ * Set aside, so that memory that is short when a peer goes does not make us
+ * forget all that it maps: a parked disk waits for as little as one page.
+ */
+#define IDDR_QUARANTINE_RESERVE	256
 
 struct iddr_kept {
 	struct list_head list;
@@ -46,6 +52,7 @@ struct iddr_kept {
 	unsigned long since;		/* jiffies: the grant's end */
 };
 
+static mempool_t *iddr_kept_pool;
 static LIST_HEAD(iddr_kept_list);	/* under iddr_kept_lock */
 static DEFINE_SPINLOCK(iddr_kept_lock);	/* any context */
 /* Held while pages are off the list to be looked at. */
@@ -83,7 +90,8 @@ static bool iddr_domain_is_gone(domid_t domid)
 void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
 			  bool dying)
 {
-	struct iddr_kept *k = kmalloc(sizeof(*k), GFP_ATOMIC | __GFP_NOWARN);
+	struct iddr_kept *k = mempool_alloc(iddr_kept_pool,
+					    GFP_ATOMIC | __GFP_NOWARN);
 	unsigned long flags;
 
 	if (!k) {
@@ -172,7 +180,7 @@ static unsigned int iddr_quarantine_sweep(void)
 			continue;
 		list_del(&k->list);
 		put_page(k->page);
-		kfree(k);
+		mempool_free(k, iddr_kept_pool);
 		nr++;
 		cond_resched();
 	}
@@ -211,6 +219,14 @@ static void iddr_quarantine_look(struct work_struct *work)
 				msecs_to_jiffies(IDDR_QUARANTINE_LOOK_MS));
 }
 
+/* Return: 0 or -ENOMEM. */
+int __init iddr_quarantine_init(void)
+{
+	iddr_kept_pool = mempool_create_kmalloc_pool(IDDR_QUARANTINE_RESERVE,
+						     sizeof(struct iddr_kept));
+	return iddr_kept_pool ? 0 : -ENOMEM;
+}
+
 /*
  * The module goes; nobody adds any more. What a peer maps goes to the kernel,
  * which frees it some day; what has just ended gets some time.
@@ -227,7 +243,7 @@ void iddr_quarantine_exit(void)
 			continue;
 		gnttab_end_foreign_access(k->ref, k->page);
 		list_del(&k->list);
-		kfree(k);
+		mempool_free(k, iddr_kept_pool);
 		quarantined_pages--;
 	}
 	for (ms = 0; iddr_quarantine_sweep() && ms < IDDR_QUARANTINE_EXIT_MS;
@@ -235,6 +251,7 @@ void iddr_quarantine_exit(void)
 		msleep(IDDR_QUARANTINE_LOOK_MS);
 	list_for_each_entry_safe(k, next, &iddr_kept_list, list) {
 		put_page(k->page);
-		kfree(k);
+		mempool_free(k, iddr_kept_pool);
 	}
+	mempool_destroy(iddr_kept_pool);
 }

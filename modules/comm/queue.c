@@ -623,7 +623,7 @@ EXPORT_SYMBOL_GPL(iddr_queue_set_mode);
 
 static int __init iddr_comm_init(void)
 {
-	return 0;
+	return iddr_quarantine_init();
 }
 module_init(iddr_comm_init);
 
