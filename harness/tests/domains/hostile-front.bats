@@ -192,12 +192,8 @@ badly_offered() {
 
 @test "pages that are taken back or change while they are used, and rings that do: served, refused, or closed" {
 	wild gref-revoked race-gref race-indirect-gref indirect-onto-itself prod-flickers ring-as-data revoke-in-flight ring-revoke
-	wild close-with-requests reannounce
-	# These are among all attacks on a connection, below, too.
-	if [[ -n ${IDDR_FULL:-} ]]; then
-		wild discard-nothing discard-unaligned discard-secure gref-readonly-write race-nr-segments race-last-sect
-		wild race-indirect-last-sect race-indirect-first-sect indirect-max answers-ignored come-again-unclosed
-	fi
+	wild close-with-requests reannounce discard-nothing discard-unaligned discard-secure gref-readonly-write race-nr-segments race-last-sect
+	wild race-indirect-last-sect race-indirect-first-sect indirect-max answers-ignored come-again-unclosed
 }
 
 @test "device-error" {
@@ -305,6 +301,7 @@ all_survived() {
 }
 
 @test "data path copy, several queues, large rings, spinning: all attacks on a connection" {
+	in_full 60
 	with copy 3 2
 	storage 'echo spin >/sys/bus/xen-backend/devices/vbd-*-$1/iddr/mode' "$DEVID"
 	all_survived
