@@ -206,9 +206,9 @@ faults() {
 	# An hour without any, once.
 	[ "$(faults faults_plan full | grep -c '^none ')" -eq 1 ]
 	# What only one backing has.
-	[ -z "$(faults faults_plan quick | grep wild-dma)" ]
+	run ! grep wild-dma < <(faults faults_plan quick)
 	BACKING=nvme faults faults_plan quick | grep -q '^wild-dma '
-	[ -z "$(BACKING=nvme faults faults_plan quick | grep -E '^(io-error|silent) ')" ]
+	run ! grep -E "^(io-error|silent) " < <(BACKING=nvme faults faults_plan quick)
 }
 
 @test "the module's faults are those that the campaign knows, and each has a place" {
