@@ -257,7 +257,7 @@ rivals_start() {
 		# It ends when it is told to; the hooks are the measured load's.
 		job=$(cell_job "/dev/$disk" "$@" | grep -v '^exec_')
 		mkfifo "rival$k.in"
-		in_dom "app$k" cell-rival "$disk" "$front" "$job" <"rival$k.in" >"rival$k.txt" 2>&1 &
+		in_dom "app$k" cell-rival "$disk" "$front" "$job" <"rival$k.in" >"rival$k.txt" 2>&1 8>&- &
 		RIVAL_PIDS+=("$!")
 		MEASURE_PIDS+=("$!")
 	done
@@ -322,7 +322,7 @@ stream_start() {
 	local name=$1
 	shift
 	set -m
-	"$@" >"$MEASURE_WORK/$name.stream" 2>"$MEASURE_WORK/$name.stream.err" </dev/null &
+	"$@" >"$MEASURE_WORK/$name.stream" 2>"$MEASURE_WORK/$name.stream.err" </dev/null 8>&- &
 	set +m
 	MEASURE_PIDS+=("$!")
 }
@@ -366,14 +366,15 @@ limited() {
 	began=$(now_ms)
 	# Process groups of their own, so that a kill reaches all that they started.
 	set -m
-	"$@" <&0 &
+	# Whatever outlives us must not keep the lock.
+	"$@" <&0 8>&- &
 	pid=$!
 	{
 		sleep "$limit"
 		kill -- "-$pid"
 		sleep "${LIMITED_GRACE:-5}"
 		kill -KILL -- "-$pid"
-	} </dev/null >/dev/null 2>&1 &
+	} </dev/null >/dev/null 2>&1 8>&- &
 	clock=$!
 	set +m
 	MEASURE_PIDS+=("$pid" "$clock")

@@ -142,7 +142,7 @@ free_mib() {
 # plain_paths: die if a name has what the kernel's build (blanks) or QEMU's options (commas, colons) take for an end of it.
 plain_paths() {
 	local path
-	for path in "$IDDR_TOP" "$IDDR_BUILD" "$IDDR_CACHE"; do
+	for path in "$IDDR_TOP" "$IDDR_BUILD" "$IDDR_CACHE" "$IDDR_RUN"; do
 		[[ $path != *[[:space:],:]* ]] ||
 			die "'$path' has a blank, a comma or a colon, which neither the kernel's build nor QEMU can do with; move it (build and cache: set IDDR_BUILD, IDDR_CACHE)"
 	done

@@ -462,9 +462,10 @@ cmd_experiment() {
 	IDDR_APP_DOMAINS=$(experiment_value app_domains "$work/normal" | tr ' ' '\n' | sort -n | tail -n 1)
 	IDDR_CPU_APP=$(experiment_value app_cpu "$work/normal")
 	IDDR_CPU_STORAGE=$(experiment_value storage_cpu "$work/normal")
-	[[ $(plan_backings "$work/plan") != *nvme* ]] || BACKING=nvme
+	# The parts of a whole have the same testbed.
+	[[ $(plan_backings "$work/whole") != *nvme* ]] || BACKING=nvme
 	# All are attached at once, and for each of its disks xen-blkfront keeps some 66 MiB of pages (512 slots of 33).
-	IDDR_APP_MIB=$((${IDDR_APP_MIB:-448} + 96 * ($(plan_backings "$work/plan" | wc -w) - 1)))
+	IDDR_APP_MIB=$((${IDDR_APP_MIB:-448} + 96 * ($(plan_backings "$work/whole" | wc -w) - 1)))
 	export IDDR_APP_MIB IDDR_APP_VCPUS IDDR_APP_DOMAINS IDDR_CPU_APP IDDR_CPU_STORAGE BACKING
 	measure_lock
 	measure_up

@@ -13,9 +13,8 @@
 #   log/                  QEMU's and all consoles' logs
 #   boot/                 kernel, initramfs and domain configurations as booted
 
-# Memory of an application domain; what each beyond the first takes of QEMU's.
+# Memory of an application domain.
 IDDR_APP_MIB=${IDDR_APP_MIB:-448}
-APP_MIB=$((IDDR_APP_MIB + 64))
 # Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
 TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
@@ -328,7 +327,7 @@ qemu_arguments() {
 	local accel sockets=$1 i ports memory=$QEMU_MEMORY
 	accel=$(testbed_accel)
 	! standby_wanted || memory=$((memory + STANDBY_MIB))
-	memory=$((memory + IDDR_APP_MIB - 448 + (${IDDR_APP_DOMAINS:-1} - 1) * APP_MIB))
+	memory=$((memory + IDDR_APP_MIB - 448 + (${IDDR_APP_DOMAINS:-1} - 1) * (IDDR_APP_MIB + 64)))
 	ports=$(testbed_ports)
 	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
 	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
