@@ -3,7 +3,8 @@
 # fault-rows.awk: rows.tsv from the cells of a fault campaign: a row a cell. Read are their outcome.tsv (named on the command
 # line) and, from beside each, the supervisor's row, the load's figures, and what was left afterwards.
 #
-#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own
+#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own; alarm: it saw
+#	                     anything at all though there was no fault
 #	application_kernel   survived, silent (its domain is there and does not answer) or gone
 #	application          unaware (nothing but delay), errors, stuck (no verdict) or gone
 #	failed, unanswered   requests that the application saw fail; that never ended
@@ -90,7 +91,7 @@ function row(    driver, application, failed) {
 	read_incident(dir "supervise.tsv")
 	read_pairs(dir "rest.tsv")
 	read_rate(dir "timeline.tsv")
-	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : \
+	driver = value["arrangement"] == "monolithic" ? "-" : value["fault"] == "none" && "cause" in value ? "alarm" : value["cause"] == "death" ? "died" : \
 		value["cause"] == "hang" ? "hung" : "survived"
 	failed = figure("writes_failed reads_failed flushes_failed")
 	if (value["application_kernel"] != "survived")

@@ -144,7 +144,7 @@ plain_paths() {
 	local path
 	for path in "$IDDR_TOP" "$IDDR_BUILD" "$IDDR_CACHE" "$IDDR_RUN"; do
 		[[ $path != *[[:space:],:]* ]] ||
-			die "'$path' has a blank, a comma or a colon, which neither the kernel's build nor QEMU can do with; move it (build and cache: set IDDR_BUILD, IDDR_CACHE)"
+			die "'$path' has a blank, a comma or a colon, which neither the kernel's build nor QEMU can do with; move it (set IDDR_BUILD, IDDR_CACHE, IDDR_RUN)"
 	done
 }
 

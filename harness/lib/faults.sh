@@ -201,7 +201,7 @@ faults_standby_waits() {
 
 # faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
 faults_isolated() {
-	local boot pid kernel
+	local boot pid kernel end
 	faults_both
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
@@ -216,7 +216,12 @@ faults_isolated() {
 	faults_strike "$1" storage || testbed_lost "while the fault $1 was to happen"
 	if [[ $1 == none ]]; then
 		note "the load runs for $((FAULTS_QUIET / 60)) min, and nothing is to happen"
-		sleep "$FAULTS_QUIET"
+		end=$((SECONDS + FAULTS_QUIET))
+		while ((SECONDS < end)); do
+			kill -0 "$pid" 2>/dev/null ||
+				die "the supervisor has ended by itself; its messages are in $PWD/supervise.log, and the same command runs this cell again"
+			sleep 1
+		done
 	elif [[ " $FAULTS_PASSING " == *" $1 "* ]]; then
 		sleep "$FAULTS_SETTLE"
 	else

@@ -210,8 +210,12 @@ nvme_return() {
 			kept+=("$address")
 		}
 	done 9<"$IDDR_RUN/nvme.assigned"
-	rm -f -- "$IDDR_RUN/nvme.assigned"
-	((${#kept[@]} == 0)) || printf '%s\n' "${kept[@]}" >"$IDDR_RUN/nvme.assigned"
+	if ((${#kept[@]})); then
+		printf '%s\n' "${kept[@]}" >"$IDDR_RUN/nvme.assigned.tmp"
+		mv -- "$IDDR_RUN/nvme.assigned.tmp" "$IDDR_RUN/nvme.assigned"
+	else
+		rm -f -- "$IDDR_RUN/nvme.assigned"
+	fi
 }
 
 # nvme_wait DOM: wait until the domain storage or standby has the controller's disk.

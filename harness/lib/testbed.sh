@@ -13,7 +13,7 @@
 #   log/                  QEMU's and all consoles' logs
 #   boot/                 kernel, initramfs and domain configurations as booted
 
-# Memory of an application domain.
+# Memory of each application domain.
 IDDR_APP_MIB=${IDDR_APP_MIB:-448}
 # Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
@@ -327,7 +327,8 @@ qemu_arguments() {
 	local accel sockets=$1 i ports memory=$QEMU_MEMORY
 	accel=$(testbed_accel)
 	! standby_wanted || memory=$((memory + STANDBY_MIB))
-	memory=$((memory + IDDR_APP_MIB - 448 + (${IDDR_APP_DOMAINS:-1} - 1) * (IDDR_APP_MIB + 64)))
+	# One application domain of the usual size is in it.
+	memory=$((memory + ${IDDR_APP_DOMAINS:-1} * (IDDR_APP_MIB + 64) - 512))
 	ports=$(testbed_ports)
 	local xen='console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot=0'
 	xen+=' dom0_mem=512M,max:512M dom0_max_vcpus=1 dom0_vcpus_pin bootscrub=0'
@@ -554,9 +555,9 @@ testbed_down() {
 # testbed_down_locked: testbed_down's work.
 testbed_down_locked() {
 	local dom
-	# On a Xen host, too, where it may have been booted with TESTBED=qemu.
-	qemu_kill
-	if [[ $(testbed_kind) == xen ]] && testbed_is_dom0; then
+	if [[ $(testbed_kind) == qemu ]]; then
+		qemu_kill
+	elif testbed_is_dom0; then
 		for dom in app app2 app3 app4 storage standby; do
 			domain_destroy "$dom"
 		done
@@ -578,6 +579,8 @@ cmd_down() {
 	(($# == 0)) || usage_error "down takes no arguments"
 	measure_idle
 	testbed_down
+	# One that was booted with TESTBED=qemu, on a Xen host.
+	[[ $(testbed_kind) == qemu ]] || TESTBED=qemu "$0" down
 }
 
 # help: exec DOM [--] COMMAND... -- run a command in dom0, storage or app

@@ -90,8 +90,7 @@ static bool iddr_domain_is_gone(domid_t domid)
 void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
 			  bool dying)
 {
-	struct iddr_kept *k = mempool_alloc(iddr_kept_pool,
-					    GFP_ATOMIC | __GFP_NOWARN);
+	struct iddr_kept *k = mempool_alloc(iddr_kept_pool, GFP_ATOMIC);
 	unsigned long flags;
 
 	if (!k) {

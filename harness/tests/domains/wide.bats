@@ -126,6 +126,9 @@ app2_log_clean() {
 	done
 	[[ $(dom app2 cat /sys/block/xvdq/iddr/mode </dev/null) == spin ]]
 	load_on 0 1
+	# A supervisor would attach the disks of one domain again, and not the other's.
+	run dom dom0 iddr-supervise --config /boot/iddr/storage.cfg </dev/null
+	[[ $status != 0 && $output == *"iddr-storage also serves iddr-app2, whose disks would be lost with it"* ]]
 	# It works until its input ends, and then waits quietly.
 	kill -0 "$rival"
 	exec {in}>&-

@@ -194,6 +194,15 @@ faults() {
 	BACKING=${BACKING:-file} bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/faults.sh"; "$@"' faults "$@"
 }
 
+@test "an hour without a fault: whatever the supervisor has noticed is a false alarm" {
+	cell a none isolated survived
+	truth a 0 200
+	printf 'incident\tcause\n' >"$BATS_TEST_TMPDIR/cells/a/supervise.tsv"
+	[ "$(rows | field driver_kernel)" = survived ]
+	incident a disk - 5000 5300 6000 9000 9900 9990
+	[ "$(rows | field driver_kernel)" = alarm ]
+}
+
 @test "a full campaign has over 100 isolated crashes; every fault but the back end's has its control; each line is there once" {
 	local size
 	for size in smoke quick full; do

@@ -172,7 +172,8 @@ refused() {
 }
 
 @test "what a command in dom0 leaves behind keeps neither our lock nor our pipes" {
-	TESTBED=xen lib 'exec 77>"$STUB/lock"; [[ $(testbed_call dom0 bash -c "ls /proc/self/fd; exit 3") != *77* ]]'
+	TESTBED=xen run -0 lib 'exec 77>"$STUB/lock"; ls /proc/self/fd; echo in dom0; testbed_call dom0 ls /proc/self/fd'
+	[[ ${output%in dom0*} == *77* && ${output#*in dom0} == $'\n0\n1\n2'* && ${output#*in dom0} != *77* ]]
 	run -3 env TESTBED=xen bash -c "$(declare -f lib); lib 'testbed_call dom0 bash -c \"exit 3\"'"
 }
 

@@ -148,6 +148,24 @@ setup() { pipeline_setup; }
 	[ "$status" -ne 0 ]
 }
 
+@test "an experiment that is killed keeps nobody from its testbed, though what it runs in a domain lives on" {
+	local dom hog rc=0
+	printf '%s\n' 'modes = event spin' 'point = randread 4k 1' 'reps = 100' 'hog = dom0' >"$IDDR_CONFIGS/experiments/long"
+	"$IDDR" experiment long >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		[[ ! -e $STUB/ran || $(wc -l <"$STUB/ran") -lt 3 ]] || break
+		sleep 0.05
+	done
+	kill -KILL "$pid"
+	read -r dom hog <"$STUB/hog"
+	kill -0 "$hog"
+	flock -w 10 "$IDDR_RUN/measure.lock" true || rc=1
+	kill -0 "$hog"
+	kill -KILL -- "-$hog"
+	[ "$rc" -eq 0 ]
+}
+
 @test "two experiments at once on one testbed: the second is refused, and so is who would change the testbed under the first" {
 	local verb
 	mkdir -p "$IDDR_RUN"

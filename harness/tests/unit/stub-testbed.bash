@@ -186,7 +186,8 @@ testbed_exec() {
 	cell-mode) cat >/dev/null && shift && stub_modes "$@" ;;
 	cell-warm | chmod) ;;
 	cell-rival) shift && stub_rival "$dom" "$@" ;;
-	sh) echo "$dom $BASHPID" >"$STUB/hog" && exec tail -f /dev/null ;;
+	# Waited for, as what is called in a domain is.
+	sh) echo "$dom $BASHPID" >"$STUB/hog" && tail -f /dev/null ;;
 	cell-run)
 		shift
 		if [[ -n ${STUB_DIE:-} ]] && (($(wc -l 2>/dev/null <"$STUB/ran" || echo 0) >= STUB_DIE)); then
