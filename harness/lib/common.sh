@@ -112,20 +112,30 @@ text_key() {
 	sha256sum | cut -c 1-16
 }
 
-# with_lock FILE COMMAND...: run COMMAND holding an exclusive lock on FILE.
+# IDDR_LOCKED: the files whose locks this process holds.
+declare -gA IDDR_LOCKED=()
+
+# with_lock FILE COMMAND...: run COMMAND holding an exclusive lock on FILE. What is
+# deferred runs within it too, when COMMAND dies: a lock that is held is not asked for again.
 with_lock() {
 	local file=$1 fd rc
 	shift
+	if [[ -n ${IDDR_LOCKED[$file]:-} ]]; then
+		"$@"
+		return
+	fi
 	mkdir -p -- "$(dirname -- "$file")"
 	exec {fd}>"$file"
 	if ! flock -n "$fd"; then
 		note "waiting for another run that holds $file"
 		flock -w 1800 "$fd" || die "another run has held $file for 30 minutes; end it and try again"
 	fi
+	IDDR_LOCKED[$file]=1
 	# shellcheck disable=SC2034 # what must not inherit the lock (QEMU) closes it
 	# Not "$@ ||": that would switch off errexit within.
 	"$@"
 	rc=$?
+	unset "IDDR_LOCKED[$file]"
 	exec {fd}>&-
 	return "$rc"
 }

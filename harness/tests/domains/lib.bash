@@ -193,17 +193,19 @@ verify_loads() {
 }
 
 # background_load DISK [IOPS]: verify load in the application domain until /tmp/stop
-# exists; its verdict is in /tmp/load.
+# exists; its verdict is in /tmp/load. It is one run of fio, with I/O in flight at any
+# time: between short ones a fast machine does little else than to start the next.
 background_load() {
 	app 'rm -f /tmp/stop /tmp/load
 	     read -r before </sys/block/$1/iddr/queue0/requests
-	     (exec 9</dev/$1	# in use from run to run
-	      until [[ -e /tmp/stop ]]; do
-		fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
-			--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 ||
-			{ echo failed >/tmp/load; exit 0; }
-	      done
-	      echo good >/tmp/load) </dev/null >/dev/null 2>&1 &
+	     (fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --loops=1000000 \
+		--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 &
+	      fio=$!
+	      until [[ -e /tmp/stop ]] || ! kill -0 $fio; do sleep 0.1; done
+	      # 128 is what fio says of a signal alone; it adds to that what else went wrong.
+	      kill $fio
+	      wait $fio
+	      (($? == 128)) && echo good >/tmp/load || echo failed >/tmp/load) </dev/null >/dev/null 2>&1 &
 	     # Not before it really does I/O.
 	     for ((i = 0; i < 300; i++)); do
 		read -r now </sys/block/$1/iddr/queue0/requests

@@ -66,6 +66,14 @@ lib() {
 	[[ $(<"$BATS_TEST_TMPDIR/order") == $'in\nout\nin\nout' ]]
 }
 
+@test "what is deferred does not wait for the lock that the process holds when it dies" {
+	run -1 lib 'flock() { [[ $1 != -w ]] || exit 9; command flock "$@"; }
+		defer "with_lock \"$1\" echo cleaned up"
+		f() { die "no disk"; }
+		with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
+	[[ $output == $'iddr: error: no disk\ncleaned up' ]]
+}
+
 @test "too little disk is an error that names place and need" {
 	run -1 lib 'need_space / 999999999 "the test"'
 	[[ $output == *'the test needs 999999999 MiB in / but only'* ]]
