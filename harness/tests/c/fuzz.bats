@@ -35,12 +35,14 @@ planted() {
 		{ n++; ok = ok && NF == 6 && $2 > 0 && $3 == 0 } END { exit !(ok && n >= 4) }' "$BATS_TEST_TMPDIR/summary.tsv"
 }
 
-@test "the corpus finds every planted error" {
-	local target file expression n=0 missed=''
+@test "the corpus finds every fifth planted error (full: every one)" {
+	local target file expression n=0 every=5 missed=''
+	[[ -z ${IDDR_FULL:-} ]] || every=1
 	export IDDR_BUILD=$BATS_TEST_TMPDIR/build
 	while IFS=$'\t' read -r target file expression; do
 		[[ $target != '#'* ]] || continue
 		n=$((n + 1))
+		((n % every == 0)) || continue
 		planted "$n" "$file" "$expression" || { echo "does not apply to one place: $expression"; return 1; }
 		if "$IDDR" fuzz --seconds 0 --target "$target" --modules "$BATS_TEST_TMPDIR/$n" >"$BATS_TEST_TMPDIR/log" 2>&1; then
 			missed+="$file: $expression"$'\n'
