@@ -42,8 +42,7 @@ col("rw") ~ /^app-/ {
 	domain = col_or("app_domains", 1)
 	if (!known_domains[domain]++)
 		domains = domains (ndomains++ ? " " : "") domain
-	if (!known_backing[col("backing")]++)
-		backings = backings (nbackings++ ? " " : "") col("backing")
+	known_backing[col("backing")]++
 	if (!npanels && !panel_depths || panel == order[1]) {
 		if (!first_depth[qd]++)
 			panel_depths = panel_depths (panel_depths == "" ? "" : " ") qd
@@ -124,6 +123,11 @@ END {
 		figures = figures " idle"
 	if (apps != "")
 		figures = figures " applications"
+	# In one order, whichever the run came to first.
+	nevery = split("ram loop null nvme", every, " ")
+	for (i = 1; i <= nevery; i++)
+		if (every[i] in known_backing)
+			backings = backings (nbackings++ ? " " : "") every[i]
 	# The others do not tell backings or numbers of domains apart.
 	if (nbackings > 1)
 		figures = "backing"

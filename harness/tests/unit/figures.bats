@@ -72,6 +72,8 @@ as() {
 	for t in 'RAM disk' NVMe null 'no isolation = 1' 'random read, 4 KiB' 'depth 1' 'spin/spin'; do
 		grep -q "$t" "$PLOTS_OUT/backing/backing.svg"
 	done
+	# In one order, whichever the run came to first.
+	[ "$(grep -oE 'RAM disk|NVMe|null' "$PLOTS_OUT/backing/backing.svg" | head -n 3 | xargs)" = "RAM disk null NVMe" ]
 }
 
 @test "several numbers of application domains are one figure: what all of them get, and what it costs" {
