@@ -202,10 +202,11 @@ background_load() {
 		--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 &
 	      fio=$!
 	      until [[ -e /tmp/stop ]] || ! kill -0 $fio; do sleep 0.1; done
-	      # 128 is what fio says of a signal alone; it adds to that what else went wrong.
-	      kill $fio
-	      wait $fio
-	      (($? == 128)) && echo good >/tmp/load || echo failed >/tmp/load) </dev/null >/dev/null 2>&1 &
+	      kill $fio || true
+	      status=0
+	      wait $fio || status=$?
+	      # What fio says of a signal alone; it adds to that what else went wrong.
+	      ((status == 128)) && echo good >/tmp/load || echo failed >/tmp/load) </dev/null >/dev/null 2>&1 &
 	     # Not before it really does I/O.
 	     for ((i = 0; i < 300; i++)); do
 		read -r now </sys/block/$1/iddr/queue0/requests
