@@ -198,7 +198,8 @@ verify_loads() {
 background_load() {
 	app 'rm -f /tmp/stop /tmp/load
 	     read -r before </sys/block/$1/iddr/queue0/requests
-	     (fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --loops=1000000 \
+	     (exec 9</dev/$1	# fio closes it now and then
+	      fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --loops=1000000 \
 		--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 &
 	      fio=$!
 	      until [[ -e /tmp/stop ]] || ! kill -0 $fio; do sleep 0.1; done
