@@ -203,6 +203,10 @@ background_load() {
 		--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 &
 	      fio=$!
 	      until [[ -e /tmp/stop ]] || ! kill -0 $fio; do sleep 0.1; done
+	      # Until it has verified what it is at: 256 writes, and as many reads.
+	      end=
+	      while kill -0 $fio && read -r reads _ _ _ writes _ </sys/block/$1/stat &&
+		((reads + writes < ${end:=$((reads + writes + 520))})); do sleep 0.1; done
 	      kill $fio || true
 	      status=0
 	      wait $fio || status=$?
