@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # matrix.gp: every front end against every back end: requests per second and CPU time of a request, as
 # multiples of event/event's medians, with their quartiles beneath, by depth.
-FRONTS = "event spin hybrid adaptive poll"
+FRONTS = "event spin hybrid adaptive".(POLLED ? " poll" : "")
 BACKS = "event spin hybrid adaptive"
 PLACES = 2 * words(MATRIX_QD)
 BELOW = 0.9

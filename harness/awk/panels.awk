@@ -8,6 +8,7 @@
 #	DEPTH_MODES the modes that have most depths in one panel
 #	PATHS_QD    the depth at which data paths meet several block sizes PATHS_BS; PATHS_RW the operation
 #	MATRIX_QD   the depths at which at least nine pairs of modes met; MATRIX_RW, MATRIX_BS the point
+#	POLLED      whether there is a front end whose application polls
 #	BUDGETS_QD  the depths of that point that have at least two budgets of hybrid; BUDGETS the modes from none
 #	            to unlimited, and adaptive
 #	IDLE_MODES  the modes of idle disks
@@ -39,6 +40,8 @@ col("rw") ~ /^app-/ {
 	panel = col("rw") ":" col("bs")
 	qd = col("qd") + 0
 	mode = col("mode")
+	if (mode ~ /^poll/)
+		polled = 1
 	domain = col_or("app_domains", 1)
 	if (!known_domains[domain]++)
 		domains = domains (ndomains++ ? " " : "") domain
@@ -138,7 +141,7 @@ END {
 	print quoted("FIGURES", figures) quoted("PANELS", panels) quoted("DEPTHS", "(" list ")") \
 		"DEPTH_MIN = " min + 0 "; DEPTH_MAX = " max + 0 "; " quoted("DEPTH_MODES", depth_modes) \
 		quoted("PATHS_RW", path_rw) quoted("PATHS_BS", path_bs[path_rw, path_qd]) "PATHS_QD = " path_qd + 0 "; " quoted("MATRIX_RW", point[1]) \
-		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) quoted("BUDGETS_QD", budget_list) \
+		quoted("MATRIX_BS", point[2]) quoted("MATRIX_QD", matrix_list) "POLLED = " polled + 0 "; " quoted("BUDGETS_QD", budget_list) \
 		quoted("BUDGETS", (("event" in known) ? "event " : "") budget_modes (("spin" in known) ? " spin" : "") \
 		(("adaptive" in known) ? " adaptive" : "")) quoted("IDLE_MODES", idle) \
 		quoted("APPS", apps) quoted("APP_MODES", app_modes) quoted("BACKINGS", backings) quoted("FIRST_QD", panel_depths) \
