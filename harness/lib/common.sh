@@ -135,7 +135,7 @@ with_lock() {
 	# Not "$@ ||": that would switch off errexit within.
 	"$@"
 	rc=$?
-	unset "IDDR_LOCKED[$file]"
+	IDDR_LOCKED[$file]=
 	exec {fd}>&-
 	return "$rc"
 }
