@@ -133,11 +133,12 @@ measure_idle() {
 
 # measure_up: bring the testbed up; take it down again at the end if it was down before.
 measure_up() {
-	if ! testbed_is_up; then
-		[[ -n ${IDDR_KEEP:-} ]] || defer 'testbed_down 8>&- || true'
-	fi
+	local down=
+	testbed_is_up || down=1
 	# The lock must not live on in QEMU.
 	testbed_up 8>&-
+	# Not before: who waited in vain for another's testbed must not end it, and a boot that fails cleans up.
+	[[ -z $down || -n ${IDDR_KEEP:-} ]] || defer 'testbed_down 8>&- || true'
 }
 
 # in_dom DOM COMMAND...: run a command in a domain without handing the lock down to it.

@@ -112,30 +112,30 @@ text_key() {
 	sha256sum | cut -c 1-16
 }
 
-# IDDR_LOCKED: the files whose locks this process holds.
-declare -gA IDDR_LOCKED=()
+# IDDR_LOCKS: the descriptors of lock files that are open, by file.
+declare -gA IDDR_LOCKS=()
 
-# with_lock FILE COMMAND...: run COMMAND holding an exclusive lock on FILE. What is
-# deferred runs within it too, when COMMAND dies: a lock that is held is not asked for again.
+# with_lock FILE COMMAND...: run COMMAND holding an exclusive lock on FILE. What is deferred
+# may ask for it again when COMMAND dies, or a signal comes at any point of this: it does so
+# through the same descriptor, for which a lock that is held is no obstacle.
 with_lock() {
-	local file=$1 fd rc
+	local file=$1 fd=${IDDR_LOCKS[$1]:-} rc
 	shift
-	if [[ -n ${IDDR_LOCKED[$file]:-} ]]; then
-		"$@"
-		return
+	if [[ -z $fd ]]; then
+		mkdir -p -- "$(dirname -- "$file")"
+		exec {fd}>"$file"
+		IDDR_LOCKS[$file]=$fd
 	fi
-	mkdir -p -- "$(dirname -- "$file")"
-	exec {fd}>"$file"
 	if ! flock -n "$fd"; then
 		note "waiting for another run that holds $file"
 		flock -w 1800 "$fd" || die "another run has held $file for 30 minutes; end it and try again"
 	fi
-	IDDR_LOCKED[$file]=1
 	# shellcheck disable=SC2034 # what must not inherit the lock (QEMU) closes it
 	# Not "$@ ||": that would switch off errexit within.
 	"$@"
 	rc=$?
-	IDDR_LOCKED[$file]=
+	flock -u "$fd"
+	IDDR_LOCKS[$file]=
 	exec {fd}>&-
 	return "$rc"
 }

@@ -10,8 +10,11 @@ IDDR=$IDDR_TOP/harness/iddr
 planted() {
 	cp -r "$IDDR_TOP/modules" "$BATS_TEST_TMPDIR/$1"
 	sed -i "$3" "$BATS_TEST_TMPDIR/$1/$2"
-	# One place, so that it is known what was found.
-	(($(diff "$IDDR_TOP/modules/$2" "$BATS_TEST_TMPDIR/$1/$2" | grep -c '^<') == 1))
+}
+
+# applies FILE EXPRESSION: the error is put into one place, so that it is known what was found.
+applies() {
+	(($(sed "$2" "$IDDR_TOP/modules/$1" | diff "$IDDR_TOP/modules/$1" - | grep -c '^<') == 1))
 }
 
 @test "every fuzz target has a corpus, and it replays without a finding" {
@@ -42,8 +45,9 @@ planted() {
 	while IFS=$'\t' read -r target file expression; do
 		[[ $target != '#'* ]] || continue
 		n=$((n + 1))
+		applies "$file" "$expression" || { echo "does not apply to one place: $expression"; return 1; }
 		((n % every == 0)) || continue
-		planted "$n" "$file" "$expression" || { echo "does not apply to one place: $expression"; return 1; }
+		planted "$n" "$file" "$expression"
 		if "$IDDR" fuzz --seconds 0 --target "$target" --modules "$BATS_TEST_TMPDIR/$n" >"$BATS_TEST_TMPDIR/log" 2>&1; then
 			missed+="$file: $expression"$'\n'
 		elif ! grep -q ', 1 findings$' "$BATS_TEST_TMPDIR/log"; then

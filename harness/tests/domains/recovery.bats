@@ -104,8 +104,8 @@ rebind_front() {
 	back_end bind
 	in_state connected
 	app 'cd /sys/block/$1/iddr
-	     (($(<recoveries) == 1 && $(<parked_ms) >= 1500))
-	     # All of its depth was in flight, and is answered by now.
+	     (($(<recoveries) == 1 && $(<parked_ms) >= 2000))
+	     # At most all of its depth was in flight; that is answered by now.
 	     (($(<reissued_requests) > 0 && $(<reissued_requests) <= 8))
 	     for ((i = 0; i < 100 && $(<queue0/responses) < 100; i++)); do sleep 0.1; done
 	     (($(<queue0/responses) >= 100))' "$DISK"

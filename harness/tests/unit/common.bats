@@ -72,6 +72,19 @@ lib() {
 		f() { die "no disk"; }
 		with_lock "$1" f' "$BATS_TEST_TMPDIR/lock"
 	[[ $output == $'iddr: error: no disk\ncleaned up' ]]
+	# Nor when a signal comes as soon as it has it.
+	run -143 lib 'flock() { [[ $1 != -w ]] || exit 9; command flock "$@" || return; ((n++)) || exit 143; }
+		n=0
+		defer "with_lock \"$1\" echo cleaned up"
+		with_lock "$1" echo not reached' "$BATS_TEST_TMPDIR/lock"
+	[[ $output == 'cleaned up' ]]
+	# Afterwards it is asked for anew, whatever the path.
+	run -9 lib 'with_lock "$1" true
+		exec 7>"$1"
+		flock 7
+		flock() { [[ $1 != -w ]] || exit 9; command flock "$@"; }
+		with_lock "$1" echo not reached' "$BATS_TEST_TMPDIR/it's a]\$lock"
+	[[ $output == *'waiting for another run that holds'* ]]
 }
 
 @test "too little disk is an error that names place and need" {

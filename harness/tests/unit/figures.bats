@@ -48,6 +48,10 @@ setup() {
 	for t in adaptive poll "depth 32" "CPU time per request, depth 1" "1.00"; do
 		grep -q "$t" "$PLOTS_OUT/modes/matrix.svg"
 	done
+	# A row and a column for what there is.
+	sed -i '/\tpoll\t/d' "$RESULTS/modes/one/summary.tsv"
+	PLOTS_OUT=$BATS_TEST_TMPDIR/unpolled DRAW=1 "$IDDR" figures --exp modes
+	run ! grep -q poll "$BATS_TEST_TMPDIR/unpolled/modes/matrix.svg"
 	grep -q ">5000<" "$PLOTS_OUT/modes/budgets.svg"
 	grep -q "threads" "$PLOTS_OUT/modes/idle.svg"
 	grep -q "poll/spin" "$PLOTS_OUT/modes/iops.svg"

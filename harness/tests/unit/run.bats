@@ -218,6 +218,13 @@ setup() { pipeline_setup; }
 	[ "$(cat "$dir"/*.tsv | sha256sum)" = "$before" ]
 }
 
+@test "who waits in vain for a testbed that another run boots does not end it" {
+	STUB_TAKEN=1 run "$IDDR" experiment tiny
+	[ "$status" -eq 1 ]
+	[[ $output == *"another run has it"* ]]
+	[ -e "$STUB/up" ]
+}
+
 @test "a testbed that was down is taken down again, one that was up stays up" {
 	"$IDDR" experiment tiny
 	[ ! -e "$STUB/up" ]

@@ -16,11 +16,15 @@
 #	STUB_PATH    data path that disks get whatever was asked for
 #	STUB_BOOT    what makes this boot differ from another
 #	STUB_KERNEL  the version of the kernel
+#	STUB_TAKEN   another run boots the testbed, and does not let go of it
 
 testbed_kind() { echo qemu; }
 testbed_label() { echo tcg; }
 testbed_is_up() { [[ -e $STUB/up ]]; }
-testbed_up() { echo "${BACKING:-ram}" >"$STUB/up"; }
+testbed_up() {
+	echo "${BACKING:-ram}" >"$STUB/up"
+	[[ -z ${STUB_TAKEN:-} ]] || die "another run has it"
+}
 testbed_down() { rm -f "$STUB/up"; }
 testbed_facts() { echo '{"kernel": "'"${STUB_KERNEL:-6.1.0}"'", "xen": "4.17", "commit": "'"${STUB_COMMIT:-abc}"'", "vcpus": "'"${IDDR_APP_VCPUS:-}"'", "cpus": "'"${IDDR_CPU_APP:-} ${IDDR_CPU_STORAGE:-}"'"}'; }
 testbed_put() { cp "$1" "$STUB/script"; }
