@@ -57,7 +57,7 @@ struct iddr_fdesc {
 };
 
 /*
- * What the rings that a back end  lack for a disk that had others, in words.
+ * What the rings that a back end @offers lack for a disk that had others, in words.
  * Return: NULL if they will do.
  */
 static inline const char *iddr_check_rings(const struct iddr_fdesc *had,
@@ -71,7 +71,7 @@ static inline const char *iddr_check_rings(const struct iddr_fdesc *had,
 }
 
 /*
- * Why what a back end  cannot be served as the disk that was, in words. More
+ * Why what a back end @offers cannot be served as the disk that was, in words. More
  * is no harm, but for a volatile cache: who has not flushed since there was none
  * to flush would lose what it holds.
  * Return: NULL if it is the same, and can all that it could.
