@@ -27,6 +27,8 @@
 #define IDDR_DRAIN_MS		10000
 /* How long the back end may take to let go of our pages. */
 #define IDDR_CLOSE_MS		5000
+/* How long before the domain is suspended requests in flight are waited for. */
+#define IDDR_SUSPEND_MS		2000
 
 static char *mode = "event";
 module_param(mode, charp, 0444);
@@ -142,8 +144,6 @@ static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
 {
 	unsigned int i, mapped = 0;
 
-	if (d->was_connected)
-		d->last_peer = d->xdev->otherend_id;
 	mutex_lock(&d->queues_lock);
 	for (i = 0; i < d->max_queues; i++)
 		mapped += iddr_fqueue_destroy(&d->fqs[i],
@@ -540,6 +540,8 @@ static bool iddr_front_open_queues(struct iddr_fdisk *d)
 
 	mutex_lock(&d->queues_lock);
 	open = !d->lost;
+	if (open)
+		d->last_peer = d->xdev->otherend_id;
 	for (i = 0; i < d->nr_queues && open; i++)
 		iddr_fqueue_open(&d->fqs[i]);
 	if (open && d->parked)
@@ -770,7 +772,7 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 	} else {
 		unsigned int mapped = iddr_front_lose_back(d);
 
-		again = again && d->was_connected;
+		again = again && (d->was_connected || d->suspended);
 		if (again && mapped) {
 			dev_warn(&d->xdev->dev,
 				 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
@@ -779,6 +781,7 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 		}
 	}
 	d->was_connected = false;
+	d->suspended = false;
 	d->reopen = again;
 	/* A new back end may be there already, which would answer our being
 	 * closed when we have begun anew.
@@ -823,10 +826,55 @@ static void iddr_front_back_closes(struct iddr_fdisk *d)
 		iddr_front_close(d);
 }
 
+static void iddr_front_note_state(struct iddr_fdisk *d, enum xenbus_state s)
+{
+	WRITE_ONCE(d->back_state, s);
+	if (s == XenbusStateClosed)
+		WRITE_ONCE(d->back_closed, true);
+}
+
+/* Ask the back end to unmap our pages, and give it some time. */
+static void iddr_front_wait_closed(struct iddr_fdisk *d)
+{
+	struct xenbus_device *xdev = d->xdev;
+	unsigned int ms;
+
+	for (ms = 0; ms < IDDR_CLOSE_MS; ms += 10) {
+		enum xenbus_state s = xenbus_read_driver_state(xdev->otherend);
+
+		iddr_front_note_state(d, s);
+		if (s == XenbusStateClosed || s == XenbusStateUnknown ||
+		    s == XenbusStateInitWait)
+			return;
+		/* Step by step, as a back end expects it. */
+		xenbus_switch_state(xdev, s == XenbusStateClosing ?
+				    XenbusStateClosed : XenbusStateClosing);
+		msleep(10);
+	}
+	dev_warn(&xdev->dev,
+		 "back end did not close within %u ms; pages that it still maps are freed when it unmaps them\n",
+		 IDDR_CLOSE_MS);
+}
+
+/*
+ * The domain has been suspended. The back end is a new one, unless the domain has gone
+ * nowhere (only a copy was taken, or the toolstack has given up): then it is
+ * the old one, which has to close before it takes other rings.
+ */
+static void iddr_front_leave_old_back(struct iddr_fdisk *d)
+{
+	enum xenbus_state s = xenbus_read_driver_state(d->xdev->otherend);
+
+	if (s == XenbusStateConnected || s == XenbusStateClosing)
+		iddr_front_wait_closed(d);
+}
+
 /* What the back end's state asks for. */
 static void iddr_front_act(struct iddr_fdisk *d)
 {
 	iddr_recovery_give_up(d);
+	if (d->suspended && d->lost)
+		iddr_front_leave_old_back(d);
 	/* The back end was gone once, whatever it says by now. A parked disk
 	 * lets it close before it takes the rings away.
 	 */
@@ -896,16 +944,9 @@ static bool iddr_front_back_is_gone(struct xenbus_device *xdev,
 	}
 }
 
-static void iddr_front_note_state(struct iddr_fdisk *d, enum xenbus_state s)
-{
-	WRITE_ONCE(d->back_state, s);
-	if (s == XenbusStateClosed)
-		WRITE_ONCE(d->back_closed, true);
-}
-
-/* xenwatch. */
-static void iddr_front_back_changed(struct xenbus_device *xdev,
-				    enum xenbus_state state)
+/* Whose device it is, with a reference. Its back end's state is @state. */
+static struct iddr_fdisk *iddr_front_get(struct xenbus_device *xdev,
+					 enum xenbus_state state)
 {
 	struct iddr_fdisk *d;
 
@@ -914,11 +955,75 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 	iddr_front_note_state(d, state);
 	kref_get(&d->ref);
 	mutex_unlock(&iddr_devices_lock);
+	return d;
+}
+
+/* xenwatch. */
+static void iddr_front_back_changed(struct xenbus_device *xdev,
+				    enum xenbus_state state)
+{
+	struct iddr_fdisk *d = iddr_front_get(xdev, state);
+
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
 		iddr_front_abort(d);
 	iddr_fdisk_queue_work(d);
 	iddr_fdisk_put(d);
+}
+
+/* Wait a while until all is answered. Under queues_lock; the disk is quiesced. */
+static void iddr_front_wait_answers(struct iddr_fdisk *d)
+{
+	unsigned int i, ms, in_flight;
+
+	for (ms = 0; ms < IDDR_SUSPEND_MS; ms++) {
+		in_flight = 0;
+		for (i = 0; i < d->max_queues; i++)
+			in_flight += iddr_fqueue_in_flight(&d->fqs[i]);
+		if (!in_flight)
+			return;
+		msleep(1);
+	}
+}
+
+/*
+ * The domain is about to be suspended: to be saved, migrated or copied. Its back end
+ * stays behind, and may write to our pages when they have been saved already;
+ * so nothing is looked at any more. What has not been answered by then is issued
+ * again: the disk is parked, whatever its policy. Tasks and the work item are
+ * frozen, and thawed when the domain is back, here or elsewhere.
+ */
+static int iddr_front_suspend(struct xenbus_device *xdev)
+{
+	struct iddr_fdisk *d = iddr_front_get(xdev,
+				xenbus_read_driver_state(xdev->otherend));
+
+	mutex_lock(&d->queues_lock);
+	d->suspended = d->fqs[0].up;
+	if (d->suspended && d->lasting && !d->parked) {
+		iddr_recovery_park(d);
+		blk_mq_wait_quiesce_done(d->gd->queue);
+		iddr_front_wait_answers(d);
+	}
+	mutex_unlock(&d->queues_lock);
+	iddr_front_abort(d);
+	iddr_fdisk_queue_work(d);
+	iddr_fdisk_put(d);
+	return 0;
+}
+
+/* It is back. xenbus has read who its back end is, and tells of its state next. */
+static int iddr_front_resume(struct xenbus_device *xdev)
+{
+	struct iddr_fdisk *d = iddr_front_get(xdev, XenbusStateInitialising);
+
+	/* That was the old one's wish. */
+	mutex_lock(&d->queues_lock);
+	d->leaving = false;
+	mutex_unlock(&d->queues_lock);
+	WRITE_ONCE(d->close_pending, false);
+	iddr_fdisk_put(d);
+	return 0;
 }
 
 static void iddr_front_abort_work(struct work_struct *work)
@@ -927,29 +1032,6 @@ static void iddr_front_abort_work(struct work_struct *work)
 					    struct iddr_fdisk, abort_work);
 
 	iddr_front_abort(d);
-}
-
-/* Ask the back end to unmap our pages, and give it some time. */
-static void iddr_front_wait_closed(struct iddr_fdisk *d)
-{
-	struct xenbus_device *xdev = d->xdev;
-	unsigned int ms;
-
-	for (ms = 0; ms < IDDR_CLOSE_MS; ms += 10) {
-		enum xenbus_state s = xenbus_read_driver_state(xdev->otherend);
-
-		iddr_front_note_state(d, s);
-		if (s == XenbusStateClosed || s == XenbusStateUnknown ||
-		    s == XenbusStateInitWait)
-			return;
-		/* Step by step, as a back end expects it. */
-		xenbus_switch_state(xdev, s == XenbusStateClosing ?
-				    XenbusStateClosed : XenbusStateClosing);
-		msleep(10);
-	}
-	dev_warn(&xdev->dev,
-		 "back end did not close within %u ms; pages that it still maps are freed when it unmaps them\n",
-		 IDDR_CLOSE_MS);
 }
 
 /*
@@ -1077,6 +1159,8 @@ static struct xenbus_driver iddr_front_driver = {
 	.probe = iddr_front_probe,
 	.remove = iddr_front_remove,
 	.otherend_changed = iddr_front_back_changed,
+	.suspend = iddr_front_suspend,
+	.resume = iddr_front_resume,
 };
 
 static int __init iddr_front_init(void)
@@ -1096,8 +1180,8 @@ static int __init iddr_front_init(void)
 		pr_err("iddr_front: poll_queues must be 0 to 64, ring_page_order 0 to 4, max_segments 11 to 4096\n");
 		return -EINVAL;
 	}
-	iddr_front_wq = alloc_workqueue("iddr_front", WQ_UNBOUND | WQ_MEM_RECLAIM,
-					0);
+	iddr_front_wq = alloc_workqueue("iddr_front", WQ_UNBOUND |
+					WQ_MEM_RECLAIM | WQ_FREEZABLE, 0);
 	if (!iddr_front_wq)
 		return -ENOMEM;
 	err = xenbus_register_frontend(&iddr_front_driver);

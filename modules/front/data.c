@@ -679,6 +679,19 @@ void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying)
 	spin_unlock_irq(&fq->q.tx_lock);
 }
 
+/* How many requests are not answered. Looks for answers first. May sleep. */
+unsigned int iddr_fqueue_in_flight(struct iddr_fqueue *fq)
+{
+	unsigned int i, nr = 0;
+
+	if (!fq->up)
+		return 0;
+	iddr_queue_look(&fq->q);
+	for (i = 0; i < fq->q.nr_slots; i++)
+		nr += READ_ONCE(fq->slots[i].shadow.busy);
+	return nr;
+}
+
 /*
  * The peer is gone or not to be trusted, and the queue closed: fail the requests in
  * flight or, if it is to be @park, give them back to the block layer, whose

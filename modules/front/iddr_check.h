@@ -73,15 +73,16 @@ static inline const char *iddr_check_rings(const struct iddr_fdesc *had,
 /*
  * Why what a back end @offers cannot be served as the disk that was, in words. More
  * is no harm, but for a volatile cache: who has not flushed since there was none
- * to flush would lose what it holds.
+ * to flush would lose what it holds. A disk that has had no identity is trusted to be
+ * the same: it is parked for a suspension of its domain only.
  * Return: NULL if it is the same, and can all that it could.
  */
 static inline const char *iddr_check_same(const struct iddr_fdesc *had,
 					  const struct iddr_fdesc *offers)
 {
-	if (!offers->identity[0])
+	if (had->identity[0] && !offers->identity[0])
 		return "it has no identity";
-	if (strcmp(offers->identity, had->identity))
+	if (had->identity[0] && strcmp(offers->identity, had->identity))
 		return "it is another disk";
 	if (offers->sectors < had->sectors)
 		return "it is smaller";

@@ -108,6 +108,7 @@ struct iddr_fdisk {
 	/* recovery.c; under queues_lock, unless it says otherwise */
 	bool lasting;			/* gd has users, who may be kept waiting */
 	bool leaving;			/* the toolstack wants it gone */
+	bool suspended;			/* the domain was, in this connection */
 	bool parked;			/* gd's queue stands still. Is only read
 					 * without the lock where it does
 					 */
@@ -155,6 +156,7 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 int iddr_fqueue_prepare(struct iddr_fqueue *fq);
 void iddr_fqueue_open(struct iddr_fqueue *fq);
 void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying);
+unsigned int iddr_fqueue_in_flight(struct iddr_fqueue *fq);
 unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park);
 unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying);
 

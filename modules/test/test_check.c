@@ -166,7 +166,13 @@ do {									\
 
 static void the_same_disk_and_others(void **state)
 {
+	struct iddr_fdesc nameless = had, offers = had;
+
 	(void)state;
+	nameless.identity[0] = '\0';
+	assert_null(iddr_check_same(&nameless, &offers));
+	offers.identity[0] = '\0';
+	assert_null(iddr_check_same(&nameless, &offers));
 	assert_same(NULL, (void)0);
 	assert_same(NULL, offers.sectors = 2000);
 	assert_same(NULL, offers.max_segs = 4096);
