@@ -129,6 +129,7 @@ struct iddr_queue {
 	bool eoi_owed;			/* by the thread, for an upcall; until then
 					 * there is no other
 					 */
+	bool frozen;			/* entries are left in the ring; under rx_lock */
 	bool broken;			/* protocol error seen: never drain again */
 	const char *offence;		/* and which: set before broken */
 	bool stopped;			/* the thread has ended */
@@ -176,6 +177,8 @@ bool iddr_queue_publish(struct iddr_queue *q);
 u64 iddr_queue_linger_ns(const struct iddr_queue *q);
 void iddr_queue_linger(struct iddr_queue *q, u32 until, u64 ns);
 void iddr_queue_kick(struct iddr_queue *q);
+void iddr_queue_freeze(struct iddr_queue *q);
+void iddr_queue_thaw(struct iddr_queue *q);
 int iddr_queue_look(struct iddr_queue *q);
 int iddr_queue_try_look(struct iddr_queue *q);
 irqreturn_t iddr_queue_upcall(int irq, void *data);

@@ -163,7 +163,7 @@ static int iddr_queue_drain(struct iddr_queue *q)
 {
 	int n;
 
-	if (unlikely(q->broken))
+	if (unlikely(q->broken || q->frozen))
 		return 0;
 	n = q->ops->drain(q);
 	if (unlikely(n < 0)) {
@@ -187,7 +187,7 @@ static int iddr_queue_arm(struct iddr_queue *q)
 
 	q->rx_stats.arms++;
 	trace_iddr_arm(q, more);
-	if (!more || q->broken)
+	if (!more || q->broken || q->frozen)
 		return 0;
 	n = iddr_queue_drain(q);
 	/* The index showed entries and then took them back. An honest peer
@@ -247,6 +247,29 @@ static int iddr_queue_wake(struct iddr_queue *q)
 		iddr_rx_disarm(&q->rx);
 	return 0;
 }
+
+static void iddr_queue_set_frozen(struct iddr_queue *q, bool frozen)
+{
+	spin_lock_irq(&q->rx_lock);
+	q->frozen = frozen;
+	spin_unlock_irq(&q->rx_lock);
+}
+
+/* Nobody consumes from here on, whoever looks. For drain_atomic only. */
+void iddr_queue_freeze(struct iddr_queue *q)
+{
+	iddr_queue_set_frozen(q, true);
+}
+EXPORT_SYMBOL_GPL(iddr_queue_freeze);
+
+/* The end of that. */
+void iddr_queue_thaw(struct iddr_queue *q)
+{
+	iddr_queue_set_frozen(q, false);
+	/* What has come meanwhile may have been announced in vain. */
+	iddr_queue_kick(q);
+}
+EXPORT_SYMBOL_GPL(iddr_queue_thaw);
 
 /*
  * Drain what there is now, from outside the thread; for drain_atomic only.

@@ -769,10 +769,12 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 		iddr_front_destroy_queues(d);
 		if (d->was_connected)
 			iddr_recovery_changed(d);
+		if (!again)
+			iddr_recovery_stays(d);
 	} else {
 		unsigned int mapped = iddr_front_lose_back(d);
 
-		again = again && (d->was_connected || d->suspended);
+		again = again && (d->was_connected || d->restored);
 		if (again && mapped) {
 			dev_warn(&d->xdev->dev,
 				 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
@@ -781,7 +783,7 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 		}
 	}
 	d->was_connected = false;
-	d->suspended = false;
+	d->restored = false;
 	d->reopen = again;
 	/* A new back end may be there already, which would answer our being
 	 * closed when we have begun anew.
@@ -857,9 +859,8 @@ static void iddr_front_wait_closed(struct iddr_fdisk *d)
 }
 
 /*
- * The domain has been suspended. The back end is a new one, unless the domain has gone
- * nowhere (only a copy was taken, or the toolstack has given up): then it is
- * the old one, which has to close before it takes other rings.
+ * The domain has been restored. Its back end is a new one, unless it was restored in
+ * place: then it is the old one, which has to close before it takes other rings.
  */
 static void iddr_front_leave_old_back(struct iddr_fdisk *d)
 {
@@ -869,11 +870,29 @@ static void iddr_front_leave_old_back(struct iddr_fdisk *d)
 		iddr_front_wait_closed(d);
 }
 
+/* The domain has been suspended, and is back: look at what there is. */
+static void iddr_front_thaw(struct iddr_fdisk *d)
+{
+	unsigned int i;
+
+	mutex_lock(&d->queues_lock);
+	if (d->frozen) {
+		d->frozen = false;
+		for (i = 0; i < d->max_queues; i++)
+			if (d->fqs[i].up)
+				iddr_queue_thaw(&d->fqs[i].q);
+		if (d->gd)
+			blk_mq_unquiesce_queue(d->gd->queue);
+	}
+	mutex_unlock(&d->queues_lock);
+}
+
 /* What the back end's state asks for. */
 static void iddr_front_act(struct iddr_fdisk *d)
 {
+	iddr_front_thaw(d);
 	iddr_recovery_give_up(d);
-	if (d->suspended && d->lost)
+	if (d->restored && d->lost)
 		iddr_front_leave_old_back(d);
 	/* The back end was gone once, whatever it says by now. A parked disk
 	 * lets it close before it takes the rings away.
@@ -964,6 +983,7 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 {
 	struct iddr_fdisk *d = iddr_front_get(xdev, state);
 
+	iddr_front_thaw(d);
 	/* A work item may be waiting for I/O that nobody will answer. */
 	if (iddr_front_back_is_gone(xdev, state))
 		iddr_front_abort(d);
@@ -971,57 +991,88 @@ static void iddr_front_back_changed(struct xenbus_device *xdev,
 	iddr_fdisk_put(d);
 }
 
-/* Wait a while until all is answered. Under queues_lock; the disk is quiesced. */
-static void iddr_front_wait_answers(struct iddr_fdisk *d)
+/*
+ * Wait a while until all is answered. Under queues_lock; the disk is quiesced.
+ * Return: how many requests are not.
+ */
+static unsigned int iddr_front_wait_answers(struct iddr_fdisk *d)
 {
 	unsigned int i, ms, in_flight;
 
-	for (ms = 0; ms < IDDR_SUSPEND_MS; ms++) {
+	for (ms = 0;; ms += 10) {
 		in_flight = 0;
 		for (i = 0; i < d->max_queues; i++)
 			in_flight += iddr_fqueue_in_flight(&d->fqs[i]);
-		if (!in_flight)
-			return;
-		msleep(1);
+		if (!in_flight || ms >= IDDR_SUSPEND_MS)
+			return in_flight;
+		msleep(10);
 	}
+}
+
+/* Stand still, until iddr_front_thaw(). Under queues_lock. */
+static void iddr_front_freeze(struct iddr_fdisk *d)
+{
+	unsigned int i, in_flight = 0;
+
+	if (d->gd) {
+		blk_mq_quiesce_queue(d->gd->queue);
+		in_flight = iddr_front_wait_answers(d);
+	}
+	for (i = 0; i < d->max_queues; i++)
+		if (d->fqs[i].up)
+			iddr_queue_freeze(&d->fqs[i].q);
+	d->frozen = true;
+	if (in_flight)
+		dev_warn(&d->xdev->dev,
+			 "%s: suspended with %u requests not answered: if the domain is restored, they are issued again; see to it that domain %d is through with them\n",
+			 d->name, in_flight, d->xdev->otherend_id);
 }
 
 /*
  * The domain is about to be suspended: to be saved, migrated or copied. Its back end
- * stays behind, and may write to our pages when they have been saved already;
- * so nothing is looked at any more. What has not been answered by then is issued
- * again: the disk is parked, whatever its policy. Tasks and the work item are
- * frozen, and thawed when the domain is back, here or elsewhere.
+ * stays behind, and may write to our pages when they have been saved already. So
+ * from here on no answer is looked at. Tasks and the work item are frozen,
+ * and thawed when the domain is back: here, and then all is as it was; or, if
+ * iddr_front_resume() is called, with other back ends.
  */
 static int iddr_front_suspend(struct xenbus_device *xdev)
 {
-	struct iddr_fdisk *d = iddr_front_get(xdev,
-				xenbus_read_driver_state(xdev->otherend));
+	enum xenbus_state back = xenbus_read_driver_state(xdev->otherend);
+	struct iddr_fdisk *d = iddr_front_get(xdev, back);
 
+	if (iddr_front_back_is_gone(xdev, back))
+		iddr_front_abort(d);
 	mutex_lock(&d->queues_lock);
-	d->suspended = d->fqs[0].up;
-	if (d->suspended && d->lasting && !d->parked) {
-		iddr_recovery_park(d);
-		blk_mq_wait_quiesce_done(d->gd->queue);
-		iddr_front_wait_answers(d);
-	}
+	if (d->fqs[0].up && !d->lost)
+		iddr_front_freeze(d);
 	mutex_unlock(&d->queues_lock);
-	iddr_front_abort(d);
 	iddr_fdisk_queue_work(d);
 	iddr_fdisk_put(d);
 	return 0;
 }
 
-/* It is back. xenbus has read who its back end is, and tells of its state next. */
+/*
+ * It is back, with no connection: grants and ports are gone. xenbus has read who its
+ * back end is, and tells of its state next. What was in flight is issued again,
+ * whatever the policy, since no back end has failed. That the old one is through with
+ * it cannot be seen from here any more (recovery.c); the toolstack sees to that.
+ */
 static int iddr_front_resume(struct xenbus_device *xdev)
 {
 	struct iddr_fdisk *d = iddr_front_get(xdev, XenbusStateInitialising);
 
-	/* That was the old one's wish. */
+	cancel_work_sync(&d->broken_work);
 	mutex_lock(&d->queues_lock);
+	d->restored = d->frozen;
+	if (d->frozen && d->lasting && !d->parked)
+		iddr_recovery_park(d);
+	/* What the old back end has wanted, broken or lacked. */
 	d->leaving = false;
+	d->broken_err = 0;
+	d->refused = false;
 	mutex_unlock(&d->queues_lock);
 	WRITE_ONCE(d->close_pending, false);
+	iddr_front_abort(d);
 	iddr_fdisk_put(d);
 	return 0;
 }
@@ -1044,6 +1095,7 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 	enum xenbus_state s;
 	bool alive;
 
+	iddr_front_thaw(d);
 	s = xenbus_read_driver_state(xdev->otherend);
 	/* One that wants to close still serves until we have. */
 	alive = s == XenbusStateConnected || s == XenbusStateClosing;
@@ -1060,7 +1112,7 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 		iddr_front_abort(d);
 	if (cancel_work_sync(&d->state_work))
 		iddr_fdisk_put(d);
-	if (!d->parked)
+	if (!d->parked || !iddr_recovery_may_wait(d))
 		iddr_fdisk_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
 	iddr_front_hide_queues(d);

@@ -108,7 +108,8 @@ struct iddr_fdisk {
 	/* recovery.c; under queues_lock, unless it says otherwise */
 	bool lasting;			/* gd has users, who may be kept waiting */
 	bool leaving;			/* the toolstack wants it gone */
-	bool suspended;			/* the domain was, in this connection */
+	bool frozen;			/* the domain is suspended, or was just now */
+	bool restored;			/* it was, in this connection */
 	bool parked;			/* gd's queue stands still. Is only read
 					 * without the lock where it does
 					 */
@@ -171,10 +172,12 @@ extern struct workqueue_struct *iddr_front_wq;
 /* recovery.c */
 void iddr_recovery_init(struct iddr_fdisk *d);
 int iddr_recovery_add_files(struct iddr_fdisk *d);
+bool iddr_recovery_may_wait(const struct iddr_fdisk *d);
 bool iddr_recovery_may_park(const struct iddr_fdisk *d);
 void iddr_recovery_park(struct iddr_fdisk *d);
 void iddr_recovery_resume(struct iddr_fdisk *d);
 void iddr_recovery_unpark(struct iddr_fdisk *d);
+void iddr_recovery_stays(struct iddr_fdisk *d);
 void iddr_recovery_changed(struct iddr_fdisk *d);
 bool iddr_recovery_may_offer(struct iddr_fdisk *d);
 void iddr_recovery_cancel(struct iddr_fdisk *d);

@@ -34,6 +34,10 @@
  *     devices reset or closed first, and Xen end it last. Nor
  *     could we issue again sooner: without persistent grants the pages are the
  *     requests' own, and it could write to them.
+ *     All this holds as long as the domain is where it was. One that has been restored
+ *     from an image, or has migrated, has another grant table, and cannot see
+ *     what the old back end still does; its toolstack must have ended that. What
+ *     was answered before it was suspended is not concerned: normally all.
  *
  * An orphan is a parked disk whose xenbus device has gone, too (the toolstack
  * detaches what is dead before it attaches anew). The next device of the same
@@ -148,11 +152,17 @@ void iddr_recovery_init(struct iddr_fdisk *d)
 	INIT_LIST_HEAD(&d->node);
 }
 
+/* May the disk wait for another device, and for any back end that serves it? */
+bool iddr_recovery_may_wait(const struct iddr_fdisk *d)
+{
+	return !d->leaving && d->recovery == IDDR_RECOVERY_WAIT &&
+	       d->desc.identity[0];
+}
+
 /* Would the disk be parked now, if its back end went? Under queues_lock. */
 bool iddr_recovery_may_park(const struct iddr_fdisk *d)
 {
-	return d->lasting && !d->leaving && !d->parked &&
-	       d->recovery == IDDR_RECOVERY_WAIT && d->desc.identity[0];
+	return d->lasting && !d->parked && iddr_recovery_may_wait(d);
 }
 
 /*
@@ -192,6 +202,19 @@ void iddr_recovery_resume(struct iddr_fdisk *d)
 		jiffies64_to_msecs(get_jiffies_64() - d->parked_since),
 		d->kept);
 	iddr_recovery_unpark(d);
+}
+
+/*
+ * The parked disk's back end does not come back: one that is parked only because its
+ * domain was restored does not wait for others. In the work item.
+ */
+void iddr_recovery_stays(struct iddr_fdisk *d)
+{
+	mutex_lock(&d->queues_lock);
+	if (!iddr_recovery_may_wait(d))
+		d->give_up = true;
+	mutex_unlock(&d->queues_lock);
+	iddr_fdisk_queue_work(d);
 }
 
 /* Wake who polls(2) state. The disk is in sysfs. */

@@ -1,23 +1,49 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# The application domain is saved and restored, or only copied, with I/O in flight: the application sees only delay.
+# The application domain is copied, or saved and restored, with requests in flight: the application sees only delay.
 
 load lib
 
 setup_file() {
+	storage 'modprobe dm-mod'
 	forget_kernel_logs
 }
 
 setup() {
-	provoked="back end of $DISK is gone: it is parked"
+	provoked="$DISK: suspended with [1-8] requests not answered"
 }
 
 teardown() {
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || detach "$DISK" || true
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || { held resume && detach "$DISK"; } || true
 	kernel_logs_clean "$provoked"
 }
 
-# went_on N: it is served again, for the Nth time, and does I/O.
+# held COMMAND [ARG...]: do that with the storage domain's device of that name, whose I/O can be held up.
+held() {
+	storage 'dmsetup --noudevrules --noudevsync "$1" "${@:2}" held' "$@"
+}
+
+# attach_held: attach it under load.
+attach_held() {
+	storage 'dmsetup --noudevrules --noudevsync create held --table "0 $(blockdev --getsz /dev/ram0) linear /dev/ram0 0"
+		 dmsetup mknodes held'
+	attach "$DISK" /dev/mapper/held
+	background_load "$DISK"
+}
+
+# detach_held: the load was good; undo attach_held.
+detach_held() {
+	load_was_good
+	detach "$DISK"
+	# The back end may still be closing it.
+	storage 'for ((i = 0; i < 50; i++)); do
+			! dmsetup --noudevrules --noudevsync remove held 2>/dev/null || exit 0
+			sleep 0.1
+		 done
+		 exit 1'
+}
+
+# went_on N: it is served, for the Nth time since the first, and does I/O.
 went_on() {
 	app 'cd /sys/block/$1/iddr
 	     for ((i = 0; i < 300; i++)); do
@@ -37,56 +63,66 @@ copied() {
 	dom0 'xl save -c iddr-app /dev/null'
 }
 
-@test "a copy is taken of the application domain, again and again and in each mode: its disk goes on with a new connection" {
-	local mode n=0
-	attach "$DISK" /dev/ram0
-	background_load "$DISK"
-	for mode in event spin hybrid adaptive; do
+@test "a copy is taken in each mode, with requests in flight: the connection is the same as before" {
+	local mode modes=(event spin)
+	[[ -z ${IDDR_FULL:-} ]] || modes+=(hybrid adaptive)
+	on_back_end_loss fail
+	attach_held
+	on_back_end_loss wait
+	for mode in "${modes[@]}"; do
 		set_modes "$mode" "$mode"
+		held suspend --noflush --nolockfs
 		copied
-		went_on $((++n))
+		held resume
+		went_on 0
 	done
-	load_was_good
-	detach "$DISK"
+	app '(($(dmesg | grep -c "$1: suspended with [1-8] requests not answered") == $2))' "$DISK" "${#modes[@]}"
+	detach_held
 }
 
-@test "a copy is taken where the policy is to fail, and of a disk without identity: neither fails" {
-	on_back_end_loss fail
-	attach "$DISK" /dev/ram0
-	on_back_end_loss wait
+@test "a copy is taken of a domain whose disk has no identity, and Xen's back end in dom0" {
+	dom0 'modprobe xen-blkback
+	      truncate -s 64M /dev/shm/iddr-suspend
+	      xl block-attach iddr-app "format=raw,vdev=$1,access=rw,backendtype=phy,target=/dev/shm/iddr-suspend"' "$DISK"
+	our_disk_is_there "$DISK"
+	app '[[ -z $(</sys/block/$1/iddr/identity) ]]' "$DISK"
 	background_load "$DISK"
 	copied
-	went_on 1
+	went_on 0
 	load_was_good
-	app '[[ $(</sys/block/$1/iddr/recovery) == fail ]]' "$DISK"
 	detach "$DISK"
+	dom0 'rm /dev/shm/iddr-suspend'
 }
 
 @test "a copy is taken while the disk is parked: it waits on, and goes on" {
-	attach "$DISK" /dev/ram0
-	background_load "$DISK"
+	provoked+="|back end of $DISK is gone: it is parked"
+	attach_held
 	back_end unbind
 	app 'for ((i = 0; i < 100; i++)); do [[ $(</sys/block/$1/iddr/state) != parked ]] || exit 0; sleep 0.1; done; exit 1' "$DISK"
 	copied
 	app '[[ $(</sys/block/$1/iddr/state) == parked && ! -e /tmp/load ]]' "$DISK"
 	back_end bind
 	went_on 1
-	load_was_good
-	detach "$DISK"
+	detach_held
 }
 
-@test "the application domain is saved, and restored from that: its disk goes on with the back end that it finds" {
+@test "the application domain is saved with requests in flight, and restored: they are issued again to the back end that it finds" {
 	in_full 90
 	local image=$BATS_TEST_TMPDIR/image
-	attach "$DISK" /dev/ram0
-	background_load "$DISK"
+	provoked+="|back end of $DISK is gone: it is parked"
+	attach_held
+	app 'echo fail >/sys/block/$1/iddr/recovery' "$DISK"
 	# The vchan of the agent that runs commands there does not survive; who has it starts another one.
 	app '(id=$(xenstore-read domid)
 	      while [[ $(xenstore-read domid) == "$id" ]]; do sleep 0.2; done
 	      exec iddr-agent serve --vchan 8) </dev/null >/dev/null 2>&1 &'
+	held suspend --noflush --nolockfs
+	# Long after the domain was suspended.
+	aside storage 'sleep 15; dmsetup --noudevrules --noudevsync resume held' 3>&- &
 	# There is no room for the image in dom0. It has our agents' frames in it, which would be taken for such on its way: other bytes do not.
 	aside dom0 'rm -f /tmp/image; mkfifo /tmp/image
 		    xl save iddr-app /tmp/image >/tmp/xl.log 2>&1 & tr "\0-\377" "\1-\377\0" </tmp/image; wait $! || { cat /tmp/xl.log >&2; exit 1; }' >"$image"
+	wait "$!"
 	run ! dom0 'xl domid iddr-app'
 	dom dom0 bash -euo pipefail -c 'xl restore /tmp/image </dev/null >/tmp/xl.log 2>&1 & tr "\1-\377\0" "\0-\377" >/tmp/image; wait $! || { cat /tmp/xl.log >&2; exit 1; }' <"$image"
 	# Until the other agent serves.
@@ -95,6 +131,7 @@ copied() {
 		sleep 1
 	done
 	went_on 1
-	load_was_good
-	detach "$DISK"
+	app '(($(</sys/block/$1/iddr/reissued_requests) > 0))
+	     [[ $(</sys/block/$1/iddr/recovery) == fail ]]' "$DISK"
+	detach_held
 }
