@@ -306,6 +306,7 @@ static void iddr_front_refuse(struct iddr_fdisk *d, const char *why)
 	xenbus_dev_fatal(d->xdev, -ENODEV,
 			 "domain %d cannot take over the parked disk %s: %s; detach it and attach the right one",
 			 d->xdev->otherend_id, d->name, why);
+	iddr_recovery_stays(d);
 }
 
 /* Rings and keys: from InitWait to Initialised. */
@@ -875,6 +876,11 @@ static void iddr_front_thaw(struct iddr_fdisk *d)
 {
 	unsigned int i;
 
+	/* Restored without this disk, so that iddr_front_resume() was not called. */
+	if (READ_ONCE(d->frozen) && !d->xdev->otherend) {
+		iddr_front_note_state(d, XenbusStateUnknown);
+		iddr_front_abort(d);
+	}
 	mutex_lock(&d->queues_lock);
 	if (d->frozen) {
 		d->frozen = false;
@@ -1043,7 +1049,7 @@ static int iddr_front_suspend(struct xenbus_device *xdev)
 	if (iddr_front_back_is_gone(xdev, back))
 		iddr_front_abort(d);
 	mutex_lock(&d->queues_lock);
-	if (d->fqs[0].up && !d->lost)
+	if (d->fqs[0].up && !d->lost && !d->frozen)
 		iddr_front_freeze(d);
 	mutex_unlock(&d->queues_lock);
 	iddr_fdisk_queue_work(d);

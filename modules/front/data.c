@@ -679,14 +679,15 @@ void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying)
 	spin_unlock_irq(&fq->q.tx_lock);
 }
 
-/* How many requests are not answered. Looks for answers first. May sleep. */
+/* How many requests are not answered. Looks for answers first; no new ones come. */
 unsigned int iddr_fqueue_in_flight(struct iddr_fqueue *fq)
 {
 	unsigned int i, nr = 0;
 
 	if (!fq->up)
 		return 0;
-	iddr_queue_look(&fq->q);
+	while (iddr_queue_look(&fq->q) > 0)
+		cond_resched();
 	for (i = 0; i < fq->q.nr_slots; i++)
 		nr += READ_ONCE(fq->slots[i].shadow.busy);
 	return nr;

@@ -300,6 +300,7 @@ void iddr_recovery_orphan(struct iddr_fdisk *d)
 	mutex_lock(&iddr_devices_lock);
 	d->xdev = NULL;
 	d->was_connected = false;
+	d->restored = false;
 	d->refused = false;
 	d->reopen = false;
 	spin_lock_irq(&d->work_lock);

@@ -178,7 +178,7 @@ wild() {
 
 # variant: the attack differs from the one before in a number alone.
 variant() {
-	[[ -n ${IDDR_FULL:-} ]] || skip "differs from another attack in a number alone: in make test-full"
+	only_in_full "differs from another attack in a number alone"
 }
 
 # connections: one for each of the attack's values, most of which are wrong.

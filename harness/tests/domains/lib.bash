@@ -68,9 +68,17 @@ close_sessions() {
 	done
 }
 
+# only_in_full WHY: the test is for make test-full. It is not skipped at once: bats 1.8 may lose the signal that ends a test's countdown
+# (BATS_TEST_TIMEOUT) when that has hardly begun, and then waits for the whole of it before it ends itself.
+only_in_full() {
+	[[ -z ${IDDR_FULL:-} ]] || return 0
+	sleep 0.2
+	skip "$1: in make test-full"
+}
+
 # in_full SECONDS: the test takes that long, and is for make test-full.
 in_full() {
-	[[ -n ${IDDR_FULL:-} ]] || skip "takes $1 s: in make test-full"
+	only_in_full "takes $1 s"
 }
 
 # in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.

@@ -89,9 +89,9 @@ reference_runs() {
 
 @test "known numbers: a median with its quartiles, a ratio with its interval and its mark" {
 	report "$TOP/results/reference/modes"
-	rows_of summary | grep -qE '^ *stock +persistent +randread +4k +1 +1 .* 1410 +\[1317, 1701\] '
-	# 64k reads: copy does 1.38 [1.29, 1.89] of stock's; event at 4k, depth 8, shows no difference.
-	xmllint --xpath "//div[@id='ratios-stock']//tr[th='event@copy' and td[2]='64k']/td[contains(@class, 'better')]" "$PAGE" | grep -q '1.38 <small>\[1.29, 1.89\]</small> <abbr title="faster">▲'
+	rows_of summary | grep -qE '^ *stock +persistent +randread +4k +1 +1 .* 1798 +\[1780, 1802\] '
+	# 64k reads: copy does 1.41 [1.40, 1.44] of stock's; event at 4k, depth 8, shows no difference.
+	xmllint --xpath "//div[@id='ratios-stock']//tr[th='event@copy' and td[2]='64k']/td[contains(@class, 'better')]" "$PAGE" | grep -q '1.41 <small>\[1.40, 1.44\]</small> <abbr title="faster">▲'
 	run ! xmllint --xpath "//div[@id='ratios-stock']//tr[th='event' and td[2]='4k' and td[3]='8']/td[contains(., '[') and position() = 5 and (contains(@class, 'better') or contains(@class, 'worse'))]" "$PAGE"
 }
 
