@@ -58,6 +58,11 @@ went_on() {
 	     echo "$(<state), $(<recoveries) recoveries"; exit 1' "$DISK" "$1"
 }
 
+# copied: a copy of the application domain is taken, which itself goes on.
+copied() {
+	dom0 'xl save -c iddr-app /dev/null'
+}
+
 # copied_late: likewise, while "held" is suspended; it goes on when the domain is stopped, so that all answers wait in the ring when
 # that is back.
 copied_late() {
@@ -85,11 +90,6 @@ copied_late() {
 		sleep 0.1
 	      done
 	      [[ $(</tmp/copied) == 0 ]] || { cat /tmp/xl.log; exit 1; }'
-}
-
-# copied: a copy of the application domain is taken, which itself goes on.
-copied() {
-	dom0 'xl save -c iddr-app /dev/null'
 }
 
 @test "a copy is taken in each mode, with requests in flight that are answered while it is stopped: the connection is the same as before" {
