@@ -345,6 +345,8 @@ qemu_arguments() {
 	xen+=" ${IDDR_XEN_ARGS:-}"
 	local linux
 	linux="console=hvc0 iddr.role=dom0 $(testbed_clock_args) ${IDDR_DOM0_ARGS:-}"
+	# Xen takes a dead domain's memory back page by page, in a hypercall of dom0's: its only processor would do nothing else meanwhile.
+	! standby_wanted || linux+=' preempt=full'
 	# It remaps interrupts, which KVM must leave to QEMU then.
 	if nvme_wanted && [[ $accel == kvm ]]; then
 		accel+=,kernel-irqchip=split
@@ -434,8 +436,11 @@ domain_log() {
 # domain_create DOM: create a domain from its configuration.
 domain_create() {
 	local cfg=$IDDR_RUN/boot/$1.cfg
+	local -a own=()
 	[[ $(testbed_kind) == xen ]] || cfg=/boot/iddr/$1.cfg
-	testbed_call dom0 xl create -q "$cfg" </dev/null >&2 ||
+	# xl leaves a process behind that removes a domain when it has died, in the way of the supervisor that is to do so.
+	[[ $1 == app* ]] || ! standby_wanted || own=(-e)
+	testbed_call dom0 xl create -q "${own[@]}" "$cfg" </dev/null >&2 ||
 		die "xl create of the domain $1 failed; its configuration is $IDDR_RUN/boot/$1.cfg, the log $(domain_log dom0)"
 }
 

@@ -10,7 +10,7 @@
  *   list PATH                  the names of what is directly below
  *   tree PATH                  of all that is below, the path and then the value
  *   write PATH VALUE [PATH VALUE]...  all of them at once
- *   rm PATH
+ *   rm PATH...                 one after the other, and the rest if one is not there
  *   watch PATH, unwatch PATH   begin and cease to tell of changes at and below it
  *
  * A watch may have a number after the path: of changes further below than that it does not tell.
@@ -38,14 +38,14 @@
 #include "iddr-xenstore.h"
 
 #define SEPARATOR	31
-#define MAX_WORDS	64
+#define MAX_WORDS	512
 #define MAX_WATCHES	64
 /* A transaction that others get in the way of is tried that often. */
 #define MAX_TRIES	100
 /* Below a node are names of 1 byte at least, in a path of 3072 bytes at most. */
 #define MAX_DEPTH	1536
 
-static struct xs_handle *xs;
+struct xs_handle *xs;
 
 /* What is watched: the path, which is the token too, and how far below it. */
 static struct watch {
@@ -187,8 +187,12 @@ static int do_write(int argc, char **argv)
 
 static int do_rm(int argc, char **argv)
 {
-	(void)argc;
-	return xs_rm(xs, XBT_NULL, argv[0]) ? 0 : errno;
+	int rc = 0;
+
+	for (int i = 0; i < argc; i++)
+		if (!xs_rm(xs, XBT_NULL, argv[i]))
+			rc = errno;
+	return rc;
 }
 
 static int do_watch(int argc, char **argv)
@@ -256,7 +260,7 @@ static const struct command own_commands[] = {
 	{ "list", 1, 1, do_list },
 	{ "tree", 1, 1, do_tree },
 	{ "write", 2, MAX_WORDS, do_write },
-	{ "rm", 1, 1, do_rm },
+	{ "rm", 1, MAX_WORDS, do_rm },
 	{ "watch", 1, 2, do_watch },
 	{ "unwatch", 1, 1, do_unwatch },
 	{ }

@@ -14,6 +14,8 @@ struct command {
 extern const struct command xl_commands[] __attribute__((weak));
 int xl_init(void) __attribute__((weak));
 
+extern struct xs_handle *xs;
+
 /* Print a value in answer to a command. */
 void say_value(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

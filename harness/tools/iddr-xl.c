@@ -7,6 +7,9 @@
  *   state DOMID             as in xl list: of r, b, p, s, c, d what it is (running, blocked, paused, shut down, crashed, dying)
  *   rename DOMID NAME
  *   destroy DOMID
+ *   fence DOMID             it runs no more, and maps no page of others
+ *   fenced DOMID MS         wait for that long until nobody has a page of its in use: what its disks' back ends were asked for is over
+ *   unfence                 let Xen forget it
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
  *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting
  *   detach DOMID VDEV
@@ -17,22 +20,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #include <libxl.h>
 #include <libxl_utils.h>
 #include <libxlutil.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
 #include <xen/xen.h>
 
 #include "iddr-xenstore.h"
 
 static libxl_ctx *ctx;
 static xentoollog_logger_stdiostream *log_stream;
+static xc_interface *xch;
+static xenforeignmemory_handle *memory;
+/* A page of the domain that was fenced last. */
+static void *held;
 
 int xl_init(void)
 {
 	log_stream = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
 	if (!log_stream || libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, (xentoollog_logger *)log_stream)) {
 		fprintf(stderr, "iddr-xl: error: cannot reach Xen through libxl; is this dom0?\n");
+		return -1;
+	}
+	xch = xc_interface_open(NULL, NULL, 0);
+	memory = xenforeignmemory_open(NULL, 0);
+	if (!xch || !memory) {
+		fprintf(stderr, "iddr-xl: error: cannot reach Xen; is this dom0?\n");
 		return -1;
 	}
 	return 0;
@@ -103,6 +121,151 @@ static int do_destroy(int argc, char **argv)
 	if (!rc && !domid)
 		rc = EPERM;
 	return rc ? rc : libxl_domain_destroy(ctx, domid, NULL);
+}
+
+static int do_unfence(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	if (held)
+		xenforeignmemory_unmap(memory, held, 1);
+	held = NULL;
+	return 0;
+}
+
+/* Whether Xen knows DOMID, and what of it: 0, or an errno. */
+static int domain_info(uint32_t domid, xc_dominfo_t *info)
+{
+	int n = xc_domain_getinfo(xch, domid, 1, info);
+
+	if (n < 0 && errno != ESRCH)
+		return errno;
+	return n == 1 && info->domid == domid ? 0 : ENOENT;
+}
+
+/* Has it devices that are neither disks nor consoles? */
+static bool has_others(uint32_t domid)
+{
+	bool others = false;
+	char path[64];
+	unsigned int n;
+	char **kinds;
+
+	snprintf(path, sizeof(path), "/libxl/%u/device", domid);
+	kinds = xs_directory(xs, XBT_NULL, path, &n);
+	for (unsigned int i = 0; kinds && i < n; i++)
+		others = others || (strcmp(kinds[i], "vbd") && strcmp(kinds[i], "console"));
+	free(kinds);
+	return others;
+}
+
+/* In T: set PATH/NAME, if it is there and is not THAN. */
+static void change(xs_transaction_t t, const char *path, const char *name, const char *value, const char *than)
+{
+	char node[256], *old;
+	unsigned int len;
+
+	snprintf(node, sizeof(node), "%s/%s", path, name);
+	old = xs_read(xs, t, node, &len);
+	if (old && strcmp(old, than))
+		xs_write(xs, t, node, value, strlen(value));
+	free(old);
+}
+
+/* Have the back ends of its disks close. They see what they see when libxl takes a disk from a domain that does not answer. */
+static int close_disks(uint32_t domid)
+{
+	char path[64], node[256], *backend;
+	unsigned int n, len;
+	xs_transaction_t t;
+	char **ids;
+
+	do {
+		t = xs_transaction_start(xs);
+		if (t == XBT_NULL)
+			return errno;
+		snprintf(path, sizeof(path), "/libxl/%u/device/vbd", domid);
+		ids = xs_directory(xs, t, path, &n);
+		for (unsigned int i = 0; ids && i < n; i++) {
+			snprintf(node, sizeof(node), "%s/%s/backend", path, ids[i]);
+			backend = xs_read(xs, t, node, &len);
+			if (backend) {
+				change(t, backend, "online", "0", "0");
+				change(t, backend, "state", "5", "6");
+			}
+			free(backend);
+		}
+		free(ids);
+		snprintf(path, sizeof(path), "/local/domain/%u/device/vbd", domid);
+		xs_rm(xs, t, path);
+		if (xs_transaction_end(xs, t, false))
+			return 0;
+	} while (errno == EAGAIN);
+	return errno;
+}
+
+/*
+ * Ahead of libxl_domain_destroy(), which has it at its end, Xen's own destruction of the domain. A page of it that stays
+ * mapped keeps it known to Xen: of a domain that is unknown libxl takes nothing away.
+ */
+static int do_fence(int argc, char **argv)
+{
+	xc_dominfo_t info;
+	xen_pfn_t frame;
+	uint32_t domid;
+	int error, rc;
+
+	(void)argc;
+	rc = number(argv[0], &domid);
+	if (!rc && !domid)
+		rc = EPERM;
+	if (!rc)
+		rc = domain_info(domid, &info);
+	/* Someone else is at it. */
+	if (rc || info.dying)
+		return rc == ENOENT ? 0 : rc;
+	/* That frame's number is Xen's in a PV domain only; and it is none of those that are counted. */
+	if (info.hvm || has_others(domid))
+		return EOPNOTSUPP;
+	do_unfence(0, NULL);
+	frame = info.shared_info_frame;
+	held = xenforeignmemory_map(memory, domid, PROT_READ, 1, &frame, &error);
+	if (!held)
+		return EOPNOTSUPP;
+	if (xc_domain_pause(xch, domid))
+		return errno;
+	rc = close_disks(domid);
+	if (!rc && xc_domain_destroy(xch, domid))
+		rc = errno;
+	return rc;
+}
+
+static int do_fenced(int argc, char **argv)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	struct timespec end, now;
+	xc_dominfo_t info;
+	uint32_t domid;
+	long ms;
+	int rc;
+
+	(void)argc;
+	rc = number(argv[0], &domid);
+	ms = strtol(argv[1], NULL, 10);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += ms / 1000;
+	while (!rc) {
+		rc = domain_info(domid, &info);
+		if (rc == ENOENT)
+			return 0;
+		if (rc || (info.dying && !info.nr_pages))
+			break;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec)
+			return ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
 }
 
 /* @how: NULL, or how to tell when it is done. */
@@ -190,6 +353,9 @@ const struct command xl_commands[] = {
 	{ "state", 1, 1, do_state },
 	{ "rename", 2, 2, do_rename },
 	{ "destroy", 1, 1, do_destroy },
+	{ "fence", 1, 1, do_fence },
+	{ "fenced", 2, 2, do_fenced },
+	{ "unfence", 0, 0, do_unfence },
 	{ "attach", 2, 2, do_attach },
 	{ "attach-begin", 2, 2, do_attach_begin },
 	{ "detach", 2, 2, do_detach },

@@ -913,10 +913,10 @@ static void iddr_front_act(struct iddr_fdisk *d)
 		break;
 	case XenbusStateConnected:
 		if (d->fqs[0].up && d->xdev->state == XenbusStateInitialised) {
-			if (d->gd)
-				iddr_front_resume_disk(d);
-			else
+			if (!d->gd)
 				iddr_front_add_disk(d);
+			else if (iddr_recovery_may_resume(d))
+				iddr_front_resume_disk(d);
 		} else if (d->gd && !d->parked) {
 			iddr_front_resize(d);
 		}

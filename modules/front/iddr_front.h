@@ -180,6 +180,7 @@ void iddr_recovery_unpark(struct iddr_fdisk *d);
 void iddr_recovery_stays(struct iddr_fdisk *d);
 void iddr_recovery_changed(struct iddr_fdisk *d);
 bool iddr_recovery_may_offer(struct iddr_fdisk *d);
+bool iddr_recovery_may_resume(struct iddr_fdisk *d);
 void iddr_recovery_cancel(struct iddr_fdisk *d);
 void iddr_recovery_orphan(struct iddr_fdisk *d);
 bool iddr_recovery_adopt(const char *name, u32 vdev, struct xenbus_device *xdev);

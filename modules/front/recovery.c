@@ -26,7 +26,7 @@
  *     the two was in flight is issued again.
  *   - The old back end must not do anything late: a write of its, done when the
  *     new one has answered a later write of the same block, would undo that.
- *     So none is let in while the old one maps a page of ours. It maps its
+ *     So none serves while the old one maps a page of ours. It maps its
  *     rings until it has closed, which it does when its device has answered all
  *     that it was asked; if its domain dies instead, Xen ends its grants when it
  *     does not run any more. (It need not be forgotten: a zombie does nothing.) What
@@ -60,8 +60,11 @@
 
 #include "iddr_front.h"
 
-/* Looks whether the old back end is out of the way, and new ones, are apart. */
+/* Looks whether the old back end is out of the way, whether a new one may serve
+ * yet, and new ones, are apart.
+ */
 #define IDDR_FENCE_LOOK_MS	50
+#define IDDR_HOLD_LOOK_MS	10
 #define IDDR_OFFER_MS		1000
 
 static const char * const iddr_recovery_names[IDDR_NR_RECOVERIES] = {
@@ -240,6 +243,15 @@ static bool iddr_recovery_is_fenced(struct iddr_fdisk *d)
 }
 
 /*
+ * Does the toolstack want the disk to connect already, and to issue nothing until it
+ * has fenced the old back end (modules/ABI.md)? In the work item.
+ */
+static bool iddr_recovery_is_held(struct iddr_fdisk *d)
+{
+	return xenbus_read_unsigned(d->xdev->nodename, "iddr-hold", 0);
+}
+
+/*
  * May the parked disk be offered to the back end that is there? If not now, the
  * work item looks again. In the work item.
  */
@@ -248,7 +260,8 @@ bool iddr_recovery_may_offer(struct iddr_fdisk *d)
 	u64 now = get_jiffies_64();
 	unsigned long wait;
 
-	if (!iddr_recovery_is_fenced(d)) {
+	/* Rings are new pages. What may still be written late is data. */
+	if (!iddr_recovery_is_held(d) && !iddr_recovery_is_fenced(d)) {
 		wait = msecs_to_jiffies(IDDR_FENCE_LOOK_MS);
 	} else if (time_before64(now, d->next_offer)) {
 		/* A back end that goes each time must not keep us busy. */
@@ -258,6 +271,16 @@ bool iddr_recovery_may_offer(struct iddr_fdisk *d)
 		return true;
 	}
 	queue_delayed_work(iddr_front_wq, &d->retry_work, wait);
+	return false;
+}
+
+/* May it serve, now that it is connected? Likewise. */
+bool iddr_recovery_may_resume(struct iddr_fdisk *d)
+{
+	if (!iddr_recovery_is_held(d) && iddr_recovery_is_fenced(d))
+		return true;
+	queue_delayed_work(iddr_front_wq, &d->retry_work,
+			   msecs_to_jiffies(IDDR_HOLD_LOOK_MS));
 	return false;
 }
 

@@ -236,10 +236,22 @@ served_as() {
 	load_waits
 	dom0 'xl block-detach iddr-app "$1"' "$DEVID"
 	served_as "$TWIN"
+	# Held, it connects, and serves when it is let go.
 	spare "$DISK"
+	dom0 'xenstore-write "/local/domain/$(xl domid iddr-app)/device/vbd/$1/iddr-hold" 1' "$DEVID"
 	DEVID=$TWIN back_end unbind
 	in_state parked
 	dom0 'xl block-detach iddr-app "$1"' "$TWIN"
+	dom0 'app=/local/domain/$(xl domid iddr-app)/device/vbd/$1
+	      for ((i = 0; i < 100; i++)); do
+		[[ $(xenstore-read "$(xenstore-read "$app/backend")/state") != 4 ]] || break
+		sleep 0.1
+	      done
+	      sleep 1
+	      [[ $(xenstore-read "$app/state") == 3 ]]' "$DEVID"
+	in_state parked
+	load_waits
+	dom0 'xenstore-rm "/local/domain/$(xl domid iddr-app)/device/vbd/$1/iddr-hold"' "$DEVID"
 	served_as "$DEVID"
 	recovered 2
 	load_was_good
