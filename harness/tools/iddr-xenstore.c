@@ -40,8 +40,6 @@
 #define SEPARATOR	31
 #define MAX_WORDS	512
 #define MAX_WATCHES	64
-/* A transaction that others get in the way of is tried that often. */
-#define MAX_TRIES	100
 /* Below a node are names of 1 byte at least, in a path of 3072 bytes at most. */
 #define MAX_DEPTH	1536
 
@@ -364,8 +362,11 @@ int main(int argc, char **argv)
 		if (!fds[0].revents)
 			continue;
 		n = read(STDIN_FILENO, buffer + have, sizeof(buffer) - have);
-		if (n <= 0)
+		if (n <= 0) {
+			if (xl_end)
+				xl_end();
 			return 0;
+		}
 		have += n;
 		while ((end = memchr(buffer, '\n', have))) {
 			*end++ = '\0';

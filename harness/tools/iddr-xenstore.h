@@ -13,8 +13,13 @@ struct command {
 /* The toolstack's, up to one without a name, and what to do before the first: 0, or below it. Null where they are not linked in. */
 extern const struct command xl_commands[] __attribute__((weak));
 int xl_init(void) __attribute__((weak));
+/* And what to do after the last. */
+void xl_end(void) __attribute__((weak));
 
 extern struct xs_handle *xs;
+
+/* A transaction that others get in the way of is tried that often. */
+#define MAX_TRIES	100
 
 /* Print a value in answer to a command. */
 void say_value(const char *format, ...) __attribute__((format(printf, 1, 2)));

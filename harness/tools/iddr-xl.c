@@ -8,7 +8,7 @@
  *   rename DOMID NAME
  *   destroy DOMID
  *   fence DOMID             it runs no more, and maps no page of others
- *   fenced DOMID MS         wait for that long until nobody has a page of its in use: what its disks' back ends were asked for is over
+ *   fenced DOMID SECONDS    wait for that long until nobody has a page of its in use: what its disks' back ends were asked for is over
  *   unfence                 let Xen forget it
  *   attach DOMID DISK       DISK as xl block-attach takes it, as one word
  *   attach-begin DOMID DISK likewise, without waiting for the back end, whose domain may be booting
@@ -37,8 +37,9 @@ static libxl_ctx *ctx;
 static xentoollog_logger_stdiostream *log_stream;
 static xc_interface *xch;
 static xenforeignmemory_handle *memory;
-/* A page of the domain that was fenced last. */
+/* A page of the domain that was fenced last, and its number. */
 static void *held;
+static uint32_t held_domid;
 
 int xl_init(void)
 {
@@ -143,20 +144,37 @@ static int domain_info(uint32_t domid, xc_dominfo_t *info)
 	return n == 1 && info->domid == domid ? 0 : ENOENT;
 }
 
-/* Has it devices that are neither disks nor consoles? */
+/* Below DIR are kinds of devices. Is there one, neither disks nor consoles, that has SUFFIX below it? If that cannot be seen: yes. */
+static bool has_kind(const char *dir, const char *suffix)
+{
+	bool found = false;
+	char path[256];
+	unsigned int n, len;
+	char **kinds, *value;
+
+	kinds = xs_directory(xs, XBT_NULL, dir, &n);
+	if (!kinds)
+		return errno != ENOENT;
+	for (unsigned int i = 0; i < n && !found; i++) {
+		if (!strcmp(kinds[i], "vbd") || !strcmp(kinds[i], "console"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", dir, kinds[i], suffix);
+		value = xs_read(xs, XBT_NULL, path, &len);
+		found = value || errno != ENOENT;
+		free(value);
+	}
+	free(kinds);
+	return found;
+}
+
+/* Has it devices of other kinds? libxl does not list PCI devices as the domain's. (It tells nobody of ports and memory that it has given to it.) */
 static bool has_others(uint32_t domid)
 {
-	bool others = false;
-	char path[64];
-	unsigned int n;
-	char **kinds;
+	char path[64], suffix[16];
 
 	snprintf(path, sizeof(path), "/libxl/%u/device", domid);
-	kinds = xs_directory(xs, XBT_NULL, path, &n);
-	for (unsigned int i = 0; kinds && i < n; i++)
-		others = others || (strcmp(kinds[i], "vbd") && strcmp(kinds[i], "console"));
-	free(kinds);
-	return others;
+	snprintf(suffix, sizeof(suffix), "/%u", domid);
+	return has_kind(path, "") || has_kind("/local/domain/0/backend", suffix);
 }
 
 /* In T: set PATH/NAME, if it is there and is not THAN. */
@@ -180,7 +198,7 @@ static int close_disks(uint32_t domid)
 	xs_transaction_t t;
 	char **ids;
 
-	do {
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		t = xs_transaction_start(xs);
 		if (t == XBT_NULL)
 			return errno;
@@ -200,8 +218,10 @@ static int close_disks(uint32_t domid)
 		xs_rm(xs, t, path);
 		if (xs_transaction_end(xs, t, false))
 			return 0;
-	} while (errno == EAGAIN);
-	return errno;
+		if (errno != EAGAIN)
+			return errno;
+	}
+	return EAGAIN;
 }
 
 /*
@@ -213,7 +233,7 @@ static int do_fence(int argc, char **argv)
 	xc_dominfo_t info;
 	xen_pfn_t frame;
 	uint32_t domid;
-	int error, rc;
+	int rc;
 
 	(void)argc;
 	rc = number(argv[0], &domid);
@@ -228,10 +248,12 @@ static int do_fence(int argc, char **argv)
 	if (info.hvm || has_others(domid))
 		return EOPNOTSUPP;
 	do_unfence(0, NULL);
+	held_domid = domid;
 	frame = info.shared_info_frame;
-	held = xenforeignmemory_map(memory, domid, PROT_READ, 1, &frame, &error);
+	held = xenforeignmemory_map(memory, domid, PROT_READ, 1, &frame, NULL);
 	if (!held)
 		return EOPNOTSUPP;
+	/* What fails from here on, libxl_domain_destroy() does again. */
 	if (xc_domain_pause(xch, domid))
 		return errno;
 	rc = close_disks(domid);
@@ -245,15 +267,15 @@ static int do_fenced(int argc, char **argv)
 	const struct timespec pause = { .tv_nsec = 2000000 };
 	struct timespec end, now;
 	xc_dominfo_t info;
-	uint32_t domid;
-	long ms;
+	uint32_t domid, s;
 	int rc;
 
 	(void)argc;
 	rc = number(argv[0], &domid);
-	ms = strtol(argv[1], NULL, 10);
+	if (!rc)
+		rc = number(argv[1], &s);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += ms / 1000;
+	end.tv_sec += rc ? 0 : s;
 	while (!rc) {
 		rc = domain_info(domid, &info);
 		if (rc == ENOENT)
@@ -266,6 +288,14 @@ static int do_fenced(int argc, char **argv)
 		nanosleep(&pause, NULL);
 	}
 	return rc;
+}
+
+/* Who fenced a domain may have been killed: nobody else could take away what is of it. */
+void xl_end(void)
+{
+	if (held)
+		libxl_domain_destroy(ctx, held_domid, NULL);
+	do_unfence(0, NULL);
 }
 
 /* @how: NULL, or how to tell when it is done. */

@@ -913,10 +913,12 @@ static void iddr_front_act(struct iddr_fdisk *d)
 		break;
 	case XenbusStateConnected:
 		if (d->fqs[0].up && d->xdev->state == XenbusStateInitialised) {
-			if (!d->gd)
-				iddr_front_add_disk(d);
-			else if (iddr_recovery_may_resume(d))
+			if (!iddr_recovery_may_resume(d))
+				break;
+			if (d->gd)
 				iddr_front_resume_disk(d);
+			else
+				iddr_front_add_disk(d);
 		} else if (d->gd && !d->parked) {
 			iddr_front_resize(d);
 		}
@@ -1121,6 +1123,7 @@ static void iddr_front_remove(struct xenbus_device *xdev)
 	if (!d->parked || !iddr_recovery_may_wait(d))
 		iddr_fdisk_drop_disk(d);
 	cancel_delayed_work_sync(&d->abort_work);
+	cancel_delayed_work_sync(&d->retry_work);
 	iddr_front_hide_queues(d);
 	if (d->fqs[0].up && alive)
 		iddr_front_wait_closed(d);
@@ -1202,6 +1205,8 @@ static int iddr_front_probe(struct xenbus_device *xdev,
 	if (!iddr_recovery_attach(d))
 		iddr_fdisk_free(d);
 begin:
+	/* If that fails the toolstack does not hold it. */
+	xenbus_printf(XBT_NIL, xdev->nodename, "feature-iddr-hold", "1");
 	/* Bound anew after an unbind: the back end waits for this. */
 	return xenbus_switch_state(xdev, XenbusStateInitialising);
 }

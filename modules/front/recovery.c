@@ -30,8 +30,9 @@
  *     rings until it has closed, which it does when its device has answered all
  *     that it was asked; if its domain dies instead, Xen ends its grants when it
  *     does not run any more. (It need not be forgotten: a zombie does nothing.) What
- *     it had given to a device of its own is over by then, because libxl has its
- *     devices reset or closed first, and Xen end it last. Nor
+ *     it had given to a device of its own the toolstack vouches for: it has that
+ *     reset or closed first and Xen end the domain last, or it holds us until
+ *     that is over, too (iddr-hold). Nor
  *     could we issue again sooner: without persistent grants the pages are the
  *     requests' own, and it could write to them.
  *     All this holds as long as the domain is where it was. One that has been restored
@@ -248,7 +249,12 @@ static bool iddr_recovery_is_fenced(struct iddr_fdisk *d)
  */
 static bool iddr_recovery_is_held(struct iddr_fdisk *d)
 {
-	return xenbus_read_unsigned(d->xdev->nodename, "iddr-hold", 0);
+	unsigned int hold;
+	int n = xenbus_scanf(XBT_NIL, d->xdev->nodename, "iddr-hold", "%u",
+			     &hold);
+
+	/* If that cannot be seen, it may be. */
+	return n == 1 ? hold : n != -ENOENT;
 }
 
 /*
@@ -274,13 +280,19 @@ bool iddr_recovery_may_offer(struct iddr_fdisk *d)
 	return false;
 }
 
-/* May it serve, now that it is connected? Likewise. */
+/*
+ * May it serve, now that it is connected: the parked disk, or, if that has been given
+ * up, a new one? Likewise.
+ */
 bool iddr_recovery_may_resume(struct iddr_fdisk *d)
 {
-	if (!iddr_recovery_is_held(d) && iddr_recovery_is_fenced(d))
+	bool held = iddr_recovery_is_held(d);
+
+	if (!held && (!d->gd || iddr_recovery_is_fenced(d)))
 		return true;
 	queue_delayed_work(iddr_front_wq, &d->retry_work,
-			   msecs_to_jiffies(IDDR_HOLD_LOOK_MS));
+			   msecs_to_jiffies(held ? IDDR_HOLD_LOOK_MS :
+					    IDDR_FENCE_LOOK_MS));
 	return false;
 }
 
@@ -319,7 +331,6 @@ void iddr_recovery_orphan(struct iddr_fdisk *d)
 {
 	struct iddr_fdisk *s;
 
-	cancel_delayed_work_sync(&d->retry_work);
 	mutex_lock(&iddr_devices_lock);
 	d->xdev = NULL;
 	d->was_connected = false;
