@@ -33,13 +33,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xenstore.h>
 
 #include "iddr-xenstore.h"
 
 #define SEPARATOR	31
 #define MAX_WORDS	512
 #define MAX_WATCHES	64
+/* A transaction that others get in the way of is tried that often. */
+#define MAX_TRIES	100
 /* Below a node are names of 1 byte at least, in a path of 3072 bytes at most. */
 #define MAX_DEPTH	1536
 
@@ -158,29 +159,34 @@ static int do_tree(int argc, char **argv)
 	return tree(argv[0], 0);
 }
 
-static int do_write(int argc, char **argv)
+int in_transaction(int (*body)(xs_transaction_t t, int argc, char **argv), int argc, char **argv)
 {
-	if (argc % 2)
-		return EINVAL;
 	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		xs_transaction_t t = xs_transaction_start(xs);
+		int rc;
 
 		if (t == XBT_NULL)
 			return errno;
-		for (int i = 0; i < argc; i += 2) {
-			if (!xs_write(xs, t, argv[i], argv[i + 1], strlen(argv[i + 1]))) {
-				int rc = errno;
-
-				xs_transaction_end(xs, t, true);
-				return rc;
-			}
-		}
-		if (xs_transaction_end(xs, t, false))
-			return 0;
+		rc = body(t, argc, argv);
+		if (xs_transaction_end(xs, t, rc) || rc)
+			return rc;
 		if (errno != EAGAIN)
 			return errno;
 	}
 	return EAGAIN;
+}
+
+static int write_all(xs_transaction_t t, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i += 2)
+		if (!xs_write(xs, t, argv[i], argv[i + 1], strlen(argv[i + 1])))
+			return errno;
+	return 0;
+}
+
+static int do_write(int argc, char **argv)
+{
+	return argc % 2 ? EINVAL : in_transaction(write_all, argc, argv);
 }
 
 static int do_rm(int argc, char **argv)

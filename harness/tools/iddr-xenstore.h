@@ -3,6 +3,8 @@
 #ifndef IDDR_XENSTORE_H
 #define IDDR_XENSTORE_H
 
+#include <xenstore.h>
+
 /* A command takes MIN to MAX arguments; RUN returns 0, an errno, or what is below 0: the toolstack's own error, which it has said. */
 struct command {
 	const char *name;
@@ -18,8 +20,8 @@ void xl_end(void) __attribute__((weak));
 
 extern struct xs_handle *xs;
 
-/* A transaction that others get in the way of is tried that often. */
-#define MAX_TRIES	100
+/* Do BODY in a transaction, anew if others get in the way: 0, or an errno, BODY's own too. */
+int in_transaction(int (*body)(xs_transaction_t t, int argc, char **argv), int argc, char **argv);
 
 /* Print a value in answer to a command. */
 void say_value(const char *format, ...) __attribute__((format(printf, 1, 2)));

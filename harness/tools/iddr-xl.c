@@ -28,7 +28,6 @@
 #include <libxlutil.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
-#include <xenstore.h>
 #include <xen/xen.h>
 
 #include "iddr-xenstore.h"
@@ -177,51 +176,49 @@ static bool has_others(uint32_t domid)
 	return has_kind(path, "") || has_kind("/local/domain/0/backend", suffix);
 }
 
-/* In T: set PATH/NAME, if it is there and is not THAN. */
-static void change(xs_transaction_t t, const char *path, const char *name, const char *value, const char *than)
+/* Set DIR/NAME, if it is there and is not THAN: 0, or an errno. */
+static int change(xs_transaction_t t, const char *dir, const char *name, const char *value, const char *than)
 {
 	char node[256], *old;
 	unsigned int len;
+	int rc = 0;
 
-	snprintf(node, sizeof(node), "%s/%s", path, name);
+	snprintf(node, sizeof(node), "%s/%s", dir, name);
 	old = xs_read(xs, t, node, &len);
-	if (old && strcmp(old, than))
-		xs_write(xs, t, node, value, strlen(value));
+	if (old && strcmp(old, than) && !xs_write(xs, t, node, value, strlen(value)))
+		rc = errno;
 	free(old);
+	return rc;
 }
 
-/* Have the back ends of its disks close. They see what they see when libxl takes a disk from a domain that does not answer. */
-static int close_disks(uint32_t domid)
+/*
+ * Have the back ends of a domain's disks close: they see what they see when libxl takes a disk from a domain that does not
+ * answer.
+ */
+static int close_disks(xs_transaction_t t, int argc, char **argv)
 {
 	char path[64], node[256], *backend;
 	unsigned int n, len;
-	xs_transaction_t t;
 	char **ids;
+	int rc = 0;
 
-	for (int tries = 0; tries < MAX_TRIES; tries++) {
-		t = xs_transaction_start(xs);
-		if (t == XBT_NULL)
-			return errno;
-		snprintf(path, sizeof(path), "/libxl/%u/device/vbd", domid);
-		ids = xs_directory(xs, t, path, &n);
-		for (unsigned int i = 0; ids && i < n; i++) {
-			snprintf(node, sizeof(node), "%s/%s/backend", path, ids[i]);
-			backend = xs_read(xs, t, node, &len);
-			if (backend) {
-				change(t, backend, "online", "0", "0");
-				change(t, backend, "state", "5", "6");
-			}
-			free(backend);
-		}
-		free(ids);
-		snprintf(path, sizeof(path), "/local/domain/%u/device/vbd", domid);
-		xs_rm(xs, t, path);
-		if (xs_transaction_end(xs, t, false))
-			return 0;
-		if (errno != EAGAIN)
-			return errno;
+	(void)argc;
+	snprintf(path, sizeof(path), "/libxl/%s/device/vbd", argv[0]);
+	ids = xs_directory(xs, t, path, &n);
+	for (unsigned int i = 0; ids && i < n && !rc; i++) {
+		snprintf(node, sizeof(node), "%s/%s/backend", path, ids[i]);
+		backend = xs_read(xs, t, node, &len);
+		if (backend)
+			rc = change(t, backend, "online", "0", "0");
+		if (backend && !rc)
+			rc = change(t, backend, "state", "5", "6");
+		free(backend);
 	}
-	return EAGAIN;
+	free(ids);
+	snprintf(path, sizeof(path), "/local/domain/%s/device/vbd", argv[0]);
+	if (!rc && !xs_rm(xs, t, path) && errno != ENOENT)
+		rc = errno;
+	return rc;
 }
 
 /*
@@ -235,7 +232,6 @@ static int do_fence(int argc, char **argv)
 	uint32_t domid;
 	int rc;
 
-	(void)argc;
 	rc = number(argv[0], &domid);
 	if (!rc && !domid)
 		rc = EPERM;
@@ -256,7 +252,7 @@ static int do_fence(int argc, char **argv)
 	/* What fails from here on, libxl_domain_destroy() does again. */
 	if (xc_domain_pause(xch, domid))
 		return errno;
-	rc = close_disks(domid);
+	rc = in_transaction(close_disks, argc, argv);
 	if (!rc && xc_domain_destroy(xch, domid))
 		rc = errno;
 	return rc;

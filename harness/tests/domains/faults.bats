@@ -9,8 +9,9 @@ load supervise
 
 setup_file() {
 	# FUNCTION is one of its driver's that each request passes.
-	export BACKING=${BACKING:-file} STANDBY=1 FUNCTION=blkif_queue_rq TARGET=/dev/xvdb
-	[[ $BACKING != nvme ]] || FUNCTION=nvme_setup_cmd TARGET=/dev/nvme0n1
+	# And whether the device can be stopped, which is an incident more.
+	export BACKING=${BACKING:-file} STANDBY=1 FUNCTION=blkif_queue_rq TARGET=/dev/xvdb STOPPED=1
+	[[ $BACKING != nvme ]] || FUNCTION=nvme_setup_cmd TARGET=/dev/nvme0n1 STOPPED=0
 	"$IDDR" up 3>&-
 	attach "$DISK" "$TARGET"
 	dom app fault-load start truth "$DISK" </dev/null
@@ -27,6 +28,7 @@ teardown_file() {
 }
 
 teardown() {
+	[[ -n ${BATS_TEST_COMPLETED:-} || $STOPPED == 0 ]] || file_disk resume || true
 	kernel_logs_clean "$provoked"
 }
 
@@ -154,6 +156,30 @@ fault_module() {
 	device_is "$TWIN"
 }
 
+# file_disk COMMAND [OPTION...]: have dom0's device mapper do that with the disk that the storage domains are served: suspended it answers nothing.
+file_disk() {
+	dom0 'dmsetup --noudevrules --noudevsync "$@" iddr-disk' "$@"
+}
+
+@test "what the dead domain had asked its device for is waited for: the standby serves when that is over" {
+	((STOPPED)) || skip "with BACKING=$BACKING dom0 has no device that could be stopped"
+	local i
+	spare_waits
+	file_disk suspend --noflush --nolockfs
+	storage '(sleep 0.2; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &'
+	for ((i = 0; i < 300; i++)); do
+		! grep -q 'somebody still has pages of it' "$BATS_FILE_TMPDIR/log" || break
+		sleep 0.1
+	done
+	grep 'somebody still has pages of it' "$BATS_FILE_TMPDIR/log"
+	sleep 2
+	rows_are 1
+	app '[[ $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"
+	file_disk resume
+	recovered 2 death
+	device_is "$DEVID"
+}
+
 @test "a standby that dies takes its spare along, and the next one has one" {
 	in_full 110
 	local before
@@ -172,7 +198,7 @@ fault_module() {
 @test "the driver loops for ever: noticed when its time has come, and not before; the next standby, once it is up, takes over" {
 	fault_module "$FUNCTION"
 	dom0 'fault-strike loop iddr-storage iddr-agent'
-	recovered 2 hang
+	recovered "$((2 + STOPPED))" hang
 	(($(field detected) - $(field fault) > 4500))
 	[[ $(field created) == - ]]
 }
@@ -181,7 +207,20 @@ fault_module() {
 	in_full 25
 	fault_module iddr_back_respond
 	dom0 'fault-strike response iddr-storage iddr-agent'
-	recovered 3 disk
+	recovered "$((3 + STOPPED))" disk
+}
+
+@test "the standby dies with the domain that it stands by for: another one is made, and the load goes on" {
+	in_full 60
+	spare_waits
+	dom standby bash -c '(sleep 0.3; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &' </dev/null
+	storage '(sleep 0.2; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &'
+	rows_are "$((4 + STOPPED))"
+	[[ $(field cause) == death && $(field outcome) == recovered ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+	load_goes_on
+	spare_waits
+	storage 'dmesg -C'
+	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s"
 }
 
 @test "the supervisor is killed while the standby takes over, or while a domain boots, sooner or later: the next one ends what it has begun" {
@@ -202,12 +241,12 @@ fault_module() {
 }
 
 @test "the load has lost nothing, and there was no false alarm" {
-	local incidents=2
+	local incidents=$((2 + STOPPED))
 	run dom app fault-load end truth "$DISK" </dev/null
 	[[ $output == *$'exit\t0\n'* ]]
 	grep -qx $'violations\t0' <<<"$output"
 	grep -qx $'writes_failed\t0' <<<"$output"
-	# Of the last supervisor: the panic and the loop, or none yet.
+	# Of the last supervisor: the panics and the loop, or none yet.
 	[[ -z ${IDDR_FULL:-} ]] || incidents=0
 	rows_are "$incidents"
 	# The disk, and a spare that there may be, of whichever numbers.

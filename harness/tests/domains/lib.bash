@@ -57,7 +57,7 @@ close_sessions() {
 	for d in dom0 storage app; do
 		[[ -s $BATS_FILE_TMPDIR/$d.pid ]] || continue
 		pid=$(<"$BATS_FILE_TMPDIR/$d.pid")
-		echo exit >"$BATS_FILE_TMPDIR/$d.in"
+		! session_lives "$d" || echo exit >"$BATS_FILE_TMPDIR/$d.in"
 		for ((i = 0; i < 100; i++)); do
 			kill -0 "$pid" 2>/dev/null || break
 			sleep 0.1
@@ -109,9 +109,14 @@ in_session() {
 	return "$rc"
 }
 
+# session_lives DOM: true if the file's tests have a session in the domain. It ends with the domain.
+session_lives() {
+	[[ -s $BATS_FILE_TMPDIR/$1.pid ]] && kill -0 "$(<"$BATS_FILE_TMPDIR/$1.pid")" 2>/dev/null
+}
+
 # script_in DOM SCRIPT [ARG...]: run a bash script in a domain, in its session if the file's tests have one.
 script_in() {
-	if [[ -p $BATS_FILE_TMPDIR/$1.in ]]; then
+	if session_lives "$1"; then
 		in_session "$@"
 	else
 		aside "$@"
