@@ -99,7 +99,7 @@ disk_gone() {
 	app 'sleep 1.5; echo vbd-$1 >/sys/bus/xen/drivers/iddr_front/unbind; [[ ! -e /sys/block/$2 ]]' "$DEVID" "$DISK"
 	# The load's I/O fails, it does not hang.
 	app 'for ((i = 0; i < 600; i++)); do
-		[[ ! -e /tmp/load ]] || break
+		[[ ! -s /tmp/load ]] || break
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'
@@ -117,7 +117,7 @@ disk_gone() {
 	sleep 1.5
 	back_end unbind
 	app 'for ((i = 0; i < 600; i++)); do
-		[[ ! -e /tmp/load ]] || break
+		[[ ! -s /tmp/load ]] || break
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'

@@ -291,13 +291,13 @@ size_becomes() {
 	app 'rounds=$(cat /tmp/rounds 2>/dev/null || echo 0)
 	     # It goes on, on the disk as it is now.
 	     for ((i = 0; i < 600; i++)); do
-		[[ ! -e /tmp/load ]] || break
+		[[ ! -s /tmp/load ]] || break
 		(($(cat /tmp/rounds 2>/dev/null || echo 0) < rounds + 2)) || break
 		sleep 0.1
 	     done
 	     touch /tmp/stop
 	     for ((i = 0; i < 600; i++)); do
-		[[ ! -e /tmp/load ]] || break
+		[[ ! -s /tmp/load ]] || break
 		sleep 0.1
 	     done
 	     [[ $(cat /tmp/load) == good ]] || { cat /tmp/load.out; exit 1; }'

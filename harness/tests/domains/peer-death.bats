@@ -82,7 +82,7 @@ said_nothing() {
 	dom0 'xl destroy iddr-storage'
 	app 'for disk; do
 		for ((i = 0; i < 300; i++)); do
-			[[ ! -e /tmp/load.$disk ]] || break
+			[[ ! -s /tmp/load.$disk ]] || break
 			sleep 0.1
 		done
 		[[ $(</tmp/load.$disk) == failed ]]

@@ -43,7 +43,7 @@ in_state() {
 # load_fails: the load ends with an error, and the disk goes when nobody has it open any more.
 load_fails() {
 	app 'for ((i = 0; i < 300; i++)); do
-		[[ ! -e /tmp/load || -e /sys/block/$1 ]] || break
+		[[ ! -s /tmp/load || -e /sys/block/$1 ]] || break
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed && ! -e /sys/block/$1 ]]' "$DISK"
@@ -319,7 +319,7 @@ served_as() {
 	policy recovery_timeout_s 1
 	provoked+="|$GIVEN_UP"
 	app 'for ((i = 0; i < 300; i++)); do
-		[[ ! -e /tmp/load ]] || break
+		[[ ! -s /tmp/load ]] || break
 		sleep 0.1
 	     done
 	     [[ $(</tmp/load) == failed ]]'

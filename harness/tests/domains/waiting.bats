@@ -228,7 +228,7 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	set_modes spin event
 	app 'cd /sys/kernel/tracing; echo >trace; echo 1 >events/iddr/iddr_spin_hit/enable
 	     before=$(</sys/block/$1/iddr/queue0/spin_hits)
-	     dd if=/dev/$1 of=/dev/null bs=4k count=20 iflag=direct status=none
+	     dd if=/dev/$1 of=/dev/null bs=4k count=400 iflag=direct status=none
 	     echo 0 >events/iddr/iddr_spin_hit/enable
 	     n=$(grep -c "iddr_spin_hit: vbd-$2 front queue=0 " trace || true)
 	     # As many as were counted, but for what came while it was turned on and off.
