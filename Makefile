@@ -15,7 +15,7 @@ unexport SECONDS
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install the Debian packages that the host needs (as root)
+setup: ## install packages (as root), fetch Xen and the kernel, build tools, modules and the root image
 	@$(IDDR) setup
 
 doctor: ## say what this machine has and which testbed it would use
@@ -37,6 +37,7 @@ report: ## one HTML page of EXP's newest run (or RUN=...), beside its tables: fi
 	@$(IDDR) report --exp "$(EXP)" $(if $(RUN),"$(RUN)")
 
 claims: ## check CLAIMS.md against the committed tables, or against RUN=... of EXP
+	@$(if $(RUN)$(filter file,$(origin EXP)),,$(error EXP=$(EXP) has no RUN: name a run of yours, as in EXP=native RUN=mine, or neither for the committed tables))
 	@$(IDDR) claims $(if $(RUN),--exp "$(if $(filter file,$(origin EXP)),native,$(EXP))" --run "$(RUN)")
 
 soak: setup ## two processes on the ring, changing modes, every byte checked, for SECONDS=3600
@@ -73,7 +74,7 @@ down: ## stop the testbed
 status: ## show domains, modes, counters and health
 	@$(IDDR) status
 
-clean: down ## stop the testbed and remove what was built (results stay)
+clean: down ## stop the testbed, remove build/ and with it the emulated NVMe disk (results and ~/.cache/iddr stay)
 	rm -rf build
 
 .PHONY: help setup doctor build experiment experiments figures report claims soak faults paper compare test test-full unit fuzz up down status clean

@@ -397,7 +397,8 @@ experiment_usage() {
 	usage_error "$1; usage: experiment NAME [--size smoke|quick|full] [--run RUN] [--shard I/N] [--plan] | experiment --keys"
 }
 
-# help: experiment NAME [--size SIZE] [--run RUN] [--shard I/N] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures; HOSTS="A B": on these hosts, a part on each
+# help: experiment NAME [--size SIZE] [--run RUN] [--shard I/N] [--plan] -- measure configs/experiments/NAME (smoke, quick or full), make its tables and figures; --plan: list its cells, no more; HOSTS="A B": on these hosts, a part on each
+# help: experiment --keys -- what an experiment's file may hold
 cmd_experiment() {
 	local name=${EXP:-} run=${RUN:-} size=${SIZE:-quick} given="" plan_only="" shard="" file work envkey dir runtime engine batch hog common reps last
 	while (($#)); do

@@ -84,7 +84,7 @@ supervise() {
 		--tools "$(dirname -- "$(dom0_program iddr-agent)")" "$@" </dev/null
 }
 
-# help: supervise [--hang SECONDS] [--limit N] [--window SECONDS] [--backoff SECONDS] -- keep the storage domain in service: restart it when it dies or hangs, attach its disks again; a row an incident
+# help: supervise [--hang SECONDS (10)] [--limit N (5)] [--window SECONDS (600)] [--backoff SECONDS (1)] -- keep the storage domain in service: restart it when it dies or hangs, attach its disks again; a row an incident
 cmd_supervise() {
 	local option
 	for option in "$@"; do

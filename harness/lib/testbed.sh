@@ -34,6 +34,21 @@ testbed_kind() {
 	esac
 }
 
+# testbed_check: an end if a setting of the testbed's is none.
+testbed_check() {
+	local name
+	testbed_kind >/dev/null
+	for name in IDDR_APP_MIB IDDR_RAMDISK_MIB IDDR_APP_VCPUS QEMU_MEMORY QEMU_CPUS TESTBED_UP_LIMIT; do
+		[[ ${!name:-1} =~ ^[1-9][0-9]{0,6}$ ]] || usage_error "$name=${!name} is not a number from 1 on"
+	done
+	for name in IDDR_CPU_APP IDDR_CPU_STORAGE; do
+		[[ ${!name:-0} =~ ^(0|[1-9][0-9]{0,3})$ ]] || usage_error "$name=${!name} is not the number of a CPU"
+	done
+	[[ ${IDDR_ACCEL:-tcg} =~ ^(tcg|kvm)$ ]] || usage_error "IDDR_ACCEL=$IDDR_ACCEL is not known; use IDDR_ACCEL=tcg or IDDR_ACCEL=kvm"
+	[[ ${IDDR_DOMAIN_TYPE:-pv} =~ ^(pv|pvh)$ ]] || usage_error "IDDR_DOMAIN_TYPE=$IDDR_DOMAIN_TYPE is not known; use IDDR_DOMAIN_TYPE=pv or IDDR_DOMAIN_TYPE=pvh"
+	[[ ${IDDR_PAIRS:-both} =~ ^(both|iddr)$ ]] || usage_error "IDDR_PAIRS=$IDDR_PAIRS is not known; use IDDR_PAIRS=both or IDDR_PAIRS=iddr"
+}
+
 # testbed_accel: print kvm if this machine's KVM really runs guests, else tcg.
 testbed_accel() {
 	local cache=$IDDR_BUILD/accel
@@ -588,7 +603,7 @@ cmd_down() {
 	[[ $(testbed_kind) == qemu ]] || TESTBED=qemu "$0" down
 }
 
-# help: exec DOM [--] COMMAND... -- run a command in dom0, storage or app
+# help: exec DOM [--] COMMAND... -- run a command in dom0, storage, app (app2 to app4) or standby
 cmd_exec() {
 	(($# >= 2)) || usage_error "exec needs a domain (dom0, storage or app) and a command"
 	testbed_exec "$@"
@@ -606,7 +621,7 @@ cmd_get() {
 	testbed_get "$@"
 }
 
-# help: shell DOM -- an interactive shell in dom0, storage or app
+# help: shell DOM -- an interactive shell in dom0, storage, app (app2 to app4) or standby
 cmd_shell() {
 	(($# == 1)) || usage_error "shell needs a domain: dom0, storage or app"
 	local size saved rc=0

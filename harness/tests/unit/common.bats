@@ -113,6 +113,20 @@ lib() {
 	[[ $output == *"no target 'nosuch'; there are: parse ring check wait" ]]
 }
 
+@test "a setting of the testbed's that is none is a usage error, and is named" {
+	local setting
+	for setting in IDDR_ACCEL=fast IDDR_DOMAIN_TYPE=hvm IDDR_PAIRS=none QEMU_MEMORY=2G QEMU_CPUS=0 IDDR_APP_MIB=-1 IDDR_RAMDISK_MIB=x TESTBED_UP_LIMIT=5m IDDR_CPU_APP=all; do
+		run -2 env "$setting" "$TOP/harness/iddr" help
+		[[ $output == *"$setting is not"* ]]
+	done
+	IDDR_CPU_APP=0 IDDR_ACCEL=kvm QEMU_CPUS=4 run -0 "$TOP/harness/iddr" help
+}
+
+@test "claims of a run of yours want its name" {
+	run -2 make -C "$TOP" claims EXP=modes
+	[[ $output == *'EXP=modes has no RUN'* ]]
+}
+
 @test "each verb says what it does, and does nothing, when asked with --help" {
 	local verb verbs
 	verbs=$("$TOP/harness/iddr" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | sort -u)
