@@ -67,6 +67,7 @@
 #define BEAT_MS		10000	/* the server's heartbeat */
 #define SILENCE_MS	60000	/* a silent server is a dead one */
 #define KILL_MS		2000	/* from SIGTERM to SIGKILL */
+#define HANGUP_MS	200	/* from a port's closing to its opening, at the most, if that has come already */
 #define VCHAN_RING	16384
 
 enum frame_type {
@@ -103,6 +104,7 @@ struct link {
 #endif
 	bool is_vchan;
 	bool is_server;		/* of a vchan, which outlives its callers */
+	bool is_port;		/* which one caller after the other opens and closes */
 	bool dead;
 	struct buf in, out;
 };
@@ -259,7 +261,8 @@ static void link_fill(struct link *l)
 			n = read(l->fd, room, DATA_MAX);
 			if (n < 0 && errno == EINTR)
 				continue;
-			if (n < 0 && errno == EAGAIN)
+			/* What the end of a port's input means, poll() tells: link_hung_up(). */
+			if ((n < 0 && errno == EAGAIN) || (n == 0 && l->is_port))
 				break;
 		}
 		if (n <= 0) {
@@ -288,6 +291,26 @@ static bool link_prepare(struct link *l, bool want_in)
 	return buf_len(&l->in) > before;
 }
 
+/*
+ * Its caller has closed the link. Of a port that may come late, when the next caller's
+ * command is already running: the kernel has data and what becomes of the other end
+ * by separate queues. Then the other end is there again at once. (A caller that was
+ * in the midst of a command has been replaced by the next one, if that sends a CALL.)
+ */
+static bool link_hung_up(struct link *l)
+{
+	int64_t end = now_ms() + HANGUP_MS;
+	struct timespec ts = { .tv_nsec = 10000000 };
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	while (l->is_port && now_ms() < end) {
+		nanosleep(&ts, NULL);
+		if (poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR | POLLNVAL)))
+			return false;
+	}
+	return true;
+}
+
 /* Act on what poll() said of the link. */
 static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
 {
@@ -310,7 +333,7 @@ static void link_ready(struct link *l, const struct pollfd *p, bool want_in)
 	if (p->revents & POLLIN && want_in)
 		link_fill(l);
 	else if (p->revents & (POLLHUP | POLLERR | POLLNVAL))
-		l->dead = true;
+		l->dead = link_hung_up(l);
 	link_flush(l);
 }
 
@@ -1092,7 +1115,7 @@ static void serve_port(const char *path, int index)
 	for (;;) {
 		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
 		struct epoll_event gone = { .events = EPOLLIN };
-		struct link l = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) };
+		struct link l = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), .is_port = true };
 		int ep = epoll_create1(EPOLL_CLOEXEC);
 
 		if (l.fd < 0 || ep < 0)
