@@ -33,8 +33,13 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 	q->nr_ring_pages = 1U << order;
 	err = xenbus_setup_ring(q->xdev, GFP_KERNEL, &q->ring, q->nr_ring_pages,
 				q->ring_refs);
-	if (err)
-		return err;		/* xenbus has reported it */
+	if (err) {
+		/* xenbus has reported all but this. */
+		if (err == -ENOMEM)
+			xenbus_dev_fatal(q->xdev, err, "allocating %u ring pages",
+					 q->nr_ring_pages);
+		return err;
+	}
 	q->rx_stats.grant_ops += q->nr_ring_pages;
 	h = q->ring;
 	/* As SHARED_RING_INIT: no entries, both sides armed for the first;

@@ -361,30 +361,31 @@ fail:
 	xenbus_dev_fatal(xdev, err, "writing the rings' keys");
 fail_queues:
 	iddr_front_destroy_queues(d);
+	/* What was short may not be for long, and a parked disk waits. */
+	d->reopen = d->parked;
 }
 
-/*
- * Can the back end discard? @granularity and @alignment, in bytes, are filled in if
- * so.
- */
-static bool iddr_front_read_discard(struct iddr_fdisk *d,
-				    unsigned long block_bytes,
-				    unsigned int *granularity,
-				    unsigned int *alignment)
+/* Can the back end discard, and how? */
+static void iddr_front_read_discard(struct iddr_fdisk *d,
+				    struct iddr_fdesc *desc)
 {
 	const char *back = d->xdev->otherend;
 
 	if (!xenbus_read_unsigned(back, "feature-discard", 0))
-		return false;
-	*granularity = xenbus_read_unsigned(back, "discard-granularity", 0);
-	*alignment = xenbus_read_unsigned(back, "discard-alignment", 0);
-	if (iddr_check_discard(*granularity, *alignment, block_bytes)) {
+		return;
+	desc->discard_granularity =
+		xenbus_read_unsigned(back, "discard-granularity", 0);
+	desc->discard_alignment =
+		xenbus_read_unsigned(back, "discard-alignment", 0);
+	if (iddr_check_discard(desc->discard_granularity,
+			       desc->discard_alignment, desc->block_bytes)) {
 		dev_warn(&d->xdev->dev,
 			 "no discard: granularity %u with alignment %u is impossible\n",
-			 *granularity, *alignment);
-		return false;
+			 desc->discard_granularity, desc->discard_alignment);
+		return;
 	}
-	return true;
+	desc->discard = true;
+	desc->secure_erase = xenbus_read_unsigned(back, "discard-secure", 0);
 }
 
 /* Size and block size. Reports what is wrong with them. */
@@ -418,7 +419,7 @@ static int iddr_front_read_size(struct iddr_fdisk *d, struct iddr_fdesc *desc,
 static int iddr_front_read_disk(struct iddr_fdisk *d, struct iddr_fdesc *desc)
 {
 	const char *back = d->xdev->otherend;
-	unsigned int info, unused;
+	unsigned int info;
 	char *identity;
 	int err;
 
@@ -432,10 +433,7 @@ static int iddr_front_read_disk(struct iddr_fdisk *d, struct iddr_fdesc *desc)
 	desc->max_segs = max_t(u32, desc->max_segs, IDDR_INLINE_SEGS);
 	desc->flush = xenbus_read_unsigned(back, "feature-flush-cache", 0) ||
 		      xenbus_read_unsigned(back, "feature-barrier", 0);
-	desc->discard = iddr_front_read_discard(d, desc->block_bytes, &unused,
-						&unused);
-	desc->secure_erase = desc->discard &&
-			     xenbus_read_unsigned(back, "discard-secure", 0);
+	iddr_front_read_discard(d, desc);
 	identity = xenbus_read(XBT_NIL, back, "iddr-identity", NULL);
 	if (IS_ERR(identity))
 		return 0;
@@ -445,18 +443,18 @@ static int iddr_front_read_disk(struct iddr_fdisk *d, struct iddr_fdesc *desc)
 	return 0;
 }
 
-static void iddr_front_set_discard(struct iddr_fdisk *d, struct gendisk *gd)
+/* What the back end may turn out not to do (iddr_front_unsupported()). */
+static void iddr_front_set_features(struct iddr_fdisk *d, struct gendisk *gd)
 {
 	struct request_queue *rqq = gd->queue;
-	unsigned int granularity, alignment;
 
-	if (!d->desc.discard ||
-	    !iddr_front_read_discard(d, d->desc.block_bytes, &granularity,
-				     &alignment))
+	/* blkif has no FUA: the block layer makes it a write and a flush. */
+	blk_queue_write_cache(rqq, d->desc.flush, false);
+	if (!d->desc.discard)
 		return;
-	rqq->limits.discard_granularity = granularity ? granularity :
-							d->desc.block_bytes;
-	rqq->limits.discard_alignment = alignment;
+	rqq->limits.discard_granularity = d->desc.discard_granularity ?:
+					  d->desc.block_bytes;
+	rqq->limits.discard_alignment = d->desc.discard_alignment;
 	blk_queue_max_discard_sectors(rqq, UINT_MAX >> SECTOR_SHIFT);
 	if (d->desc.secure_erase)
 		blk_queue_max_secure_erase_sectors(rqq,
@@ -481,9 +479,7 @@ static void iddr_front_set_limits(struct iddr_fdisk *d, struct gendisk *gd)
 	 */
 	blk_queue_max_segments(rqq, min(max_sectors, (unsigned int)USHRT_MAX));
 	blk_queue_max_segment_size(rqq, max_sectors << SECTOR_SHIFT);
-	/* blkif has no FUA: the block layer makes it a write and a flush. */
-	blk_queue_write_cache(rqq, d->desc.flush, false);
-	iddr_front_set_discard(d, gd);
+	iddr_front_set_features(d, gd);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, rqq);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, rqq);
 }
@@ -679,6 +675,10 @@ static void iddr_front_resume_disk(struct iddr_fdisk *d)
 		xenbus_dev_fatal(d->xdev, err, "resuming disk %s", d->name);
 		return;
 	}
+	/* This one may do what the one before did not. */
+	if (d->lacking)
+		iddr_front_set_features(d, d->gd);
+	d->lacking = false;
 	xenbus_switch_state(d->xdev, XenbusStateConnected);
 	if (!iddr_front_open_queues(d))
 		return;
@@ -708,12 +708,19 @@ static void iddr_front_resize(struct iddr_fdisk *d)
 static void iddr_front_close(struct iddr_fdisk *d)
 {
 	if (d->gd) {
-		bool in_use;
-
-		/* Who holds open_mutex may be waiting for I/O. */
+		/* Who holds open_mutex may be waiting for I/O: it is not parked
+		 * from here on.
+		 */
 		mutex_lock(&d->queues_lock);
 		d->leaving = true;
+		d->give_up = d->parked;
 		mutex_unlock(&d->queues_lock);
+		/* If it was just now, nobody will serve it. */
+		iddr_recovery_give_up(d);
+	}
+	if (d->gd) {
+		bool in_use;
+
 		mutex_lock(&d->gd->open_mutex);
 		in_use = disk_openers(d->gd);
 		d->closing = !in_use;
@@ -808,10 +815,12 @@ static void iddr_front_offer(struct iddr_fdisk *d)
 {
 	if (d->fqs[0].up)
 		return;
-	if (d->parked && (d->xdev->state != XenbusStateInitialising ||
-			  !iddr_recovery_may_offer(d)))
+	/* Who has broken the protocol is not asked again. */
+	if (d->parked ? d->xdev->state != XenbusStateInitialising :
+	    d->broken_err)
 		return;
-	iddr_front_offer_ring(d);
+	if (iddr_recovery_may_offer(d))
+		iddr_front_offer_ring(d);
 }
 
 /*
@@ -820,13 +829,16 @@ static void iddr_front_offer(struct iddr_fdisk *d)
  */
 static void iddr_front_back_closes(struct iddr_fdisk *d)
 {
-	if (iddr_recovery_may_park(d) &&
-	    xenbus_read_unsigned(d->xdev->otherend, "online", 0))
+	bool stays = xenbus_read_unsigned(d->xdev->otherend, "online", 0);
+
+	if (stays && iddr_recovery_may_park(d))
 		iddr_front_abort(d);
-	if (d->parked)
+	if (d->parked) {
+		d->reopen = stays && !d->broken_err && !d->refused;
 		xenbus_frontend_closed(d->xdev);
-	else
+	} else {
 		iddr_front_close(d);
+	}
 }
 
 static void iddr_front_note_state(struct iddr_fdisk *d, enum xenbus_state s)

@@ -373,6 +373,11 @@ static void iddr_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	unsigned long flags;
 	bool notify;
 
+	/* It may come for requests that have been put back, as the queue stands
+	 * still: then there may be no lock either.
+	 */
+	if (smp_load_acquire(&fq->dead))
+		return;
 	spin_lock_irqsave(&q->tx_lock, flags);
 	notify = !fq->dead && iddr_queue_publish(q);
 	spin_unlock_irqrestore(&q->tx_lock, flags);
@@ -407,6 +412,7 @@ static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 	struct iddr_fqueue *fq = rq->mq_hctx->driver_data;
 	enum blk_eh_timer_return ret = BLK_EH_DONE;
 	struct iddr_queue *q = &fq->q;
+	int tag;
 
 	/* As a poller. A dead queue's requests are failed or kept as they are. */
 	rcu_read_lock();
@@ -417,12 +423,16 @@ static enum blk_eh_timer_return iddr_timeout(struct request *rq)
 	/* What it found answered was not announced: whoever waits asks anew. */
 	if (!q->polled)
 		iddr_queue_kick(q);
-	/* The timer's reference keeps the tag ours. */
-	if (!READ_ONCE(fq->slots[rq->tag].shadow.busy))
+	/* The timer's reference keeps the request, but not its tag, if an I/O
+	 * scheduler has another of its own for it: a write that has been
+	 * answered, and whose flush follows, has none meanwhile.
+	 */
+	tag = READ_ONCE(rq->tag);
+	if (tag < 0 || !READ_ONCE(fq->slots[tag].shadow.busy))
 		goto out;
 	dev_warn_ratelimited(&q->xdev->dev,
 			     "queue %u: request %d not answered for %u s; still waiting for the back end in domain %d\n",
-			     q->index, rq->tag, rq->timeout / HZ,
+			     q->index, tag, rq->timeout / HZ,
 			     q->xdev->otherend_id);
 	ret = BLK_EH_RESET_TIMER;
 out:
@@ -481,6 +491,7 @@ static void iddr_front_unsupported(struct iddr_fqueue *fq, struct request *rq)
 	default:
 		return;
 	}
+	WRITE_ONCE(fq->disk->lacking, true);
 	dev_warn_ratelimited(&fq->q.xdev->dev,
 			     "the back end does not support operation %u, which it offered\n",
 			     fq->slots[rq->tag].shadow.operation);
@@ -527,8 +538,12 @@ static int iddr_front_complete(struct iddr_fqueue *fq,
 		err = -EPROTO;
 	}
 	fq->q.rx_stats.grant_ops += grant_ops;
-	if (unlikely(status == BLK_STS_NOTSUPP))
+	if (unlikely(status == BLK_STS_NOTSUPP)) {
 		iddr_front_unsupported(fq, rq);
+		/* Nor is it asked to for the write that this one belongs to. */
+		if (req_op(rq) == REQ_OP_FLUSH)
+			status = BLK_STS_OK;
+	}
 	if (!blk_mq_add_to_batch(rq, iob, (__force int)status,
 				 blk_mq_end_request_batch))
 		blk_mq_end_request(rq, status);
@@ -710,8 +725,11 @@ unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park)
 
 	if (!fq->up)
 		return 0;
-	/* What it has answered, if it has kept to the protocol, is answered. */
-	iddr_queue_look(q);
+	/* What it has answered, if it has kept to the protocol, is answered. It
+	 * ends: nothing is asked any more.
+	 */
+	while (iddr_queue_look(q) > 0)
+		cond_resched();
 
 	/* No consumer from here on: not the thread, no upcall, no poller. */
 	iddr_queue_stop(q);

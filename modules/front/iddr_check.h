@@ -52,6 +52,8 @@ struct iddr_fdesc {
 	bool read_only;
 	bool flush;		/* it has a volatile cache, and flushes it */
 	bool discard;
+	u32 discard_granularity;	/* bytes; 0: it does not say */
+	u32 discard_alignment;		/* bytes */
 	bool secure_erase;
 	char identity[IDDR_IDENTITY_MAX];	/* empty: none */
 };

@@ -125,7 +125,12 @@ struct iddr_fdisk {
 	bool refused;			/* what this attachment offers; likewise */
 	bool reopen;			/* begin anew when the peer has closed */
 	bool waits_said;		/* why it waits; likewise */
-	u64 next_offer;			/* jiffies; not earlier, while parked */
+	bool lacking;			/* its back end does not do all that it
+					 * has offered
+					 */
+	u64 next_offer;			/* jiffies; not earlier, while parked. 0: there
+					 * was none yet
+					 */
 	struct delayed_work timeout_work;
 	struct delayed_work retry_work;
 	struct list_head node;		/* under iddr_devices_lock: attached or

@@ -258,18 +258,24 @@ static bool iddr_recovery_is_held(struct iddr_fdisk *d)
 }
 
 /*
- * May the parked disk be offered to the back end that is there? If not now, the
- * work item looks again. In the work item.
+ * May the back end that is there be offered rings? If not now, the work item looks
+ * again. In the work item.
  */
 bool iddr_recovery_may_offer(struct iddr_fdisk *d)
 {
 	u64 now = get_jiffies_64();
 	unsigned long wait;
 
-	/* Rings are new pages. What may still be written late is data. */
-	if (!iddr_recovery_is_held(d) && !iddr_recovery_is_fenced(d)) {
+	/* Rings are new pages. What may still be written late to a parked disk
+	 * is data. And who keeps the pages of one round must not get those of the
+	 * next.
+	 */
+	if ((d->parked && !iddr_recovery_is_held(d) &&
+	     !iddr_recovery_is_fenced(d)) ||
+	    (d->next_offer &&
+	     iddr_quarantine_mapped(d->xdev->otherend_id))) {
 		wait = msecs_to_jiffies(IDDR_FENCE_LOOK_MS);
-	} else if (time_before64(now, d->next_offer)) {
+	} else if (d->parked && time_before64(now, d->next_offer)) {
 		/* A back end that goes each time must not keep us busy. */
 		wait = d->next_offer - now;
 	} else {

@@ -232,6 +232,23 @@ publications() {
 	((status != 0))
 }
 
+@test "discard reaches a device that has it at an alignment" {
+	local loop
+	# A partition that begins one sector off the device's granularity.
+	loop=$(storage 'modprobe loop; truncate -s 8M /tmp/loop; d=$(losetup -P -f --show /tmp/loop); addpart "$d" 1 1 16000; echo "$d"')
+	attach "$DISK" "${loop}p1"
+	[[ $(storage 'cat /sys/class/block/$1/discard_alignment' "${loop#/dev/}p1") == 3584 ]]
+	[[ $(app 'cat /sys/block/$1/queue/discard_granularity' "$DISK") == 4096 ]]
+	app 'head -c 65536 /dev/urandom | dd of=/dev/$1 bs=64k oflag=direct status=none
+	     blkdiscard -o 3584 -l 4096 /dev/$1
+	     dd if=/dev/$1 bs=512 skip=7 count=8 iflag=direct status=none | cmp -n 4096 - /dev/zero
+	     for skip in 6 15; do
+		if dd if=/dev/$1 bs=512 skip=$skip count=1 iflag=direct status=none | cmp -s -n 512 - /dev/zero; then exit 1; fi
+	     done' "$DISK"
+	detach "$DISK"
+	storage 'losetup -d "$1"; rm /tmp/loop' "$loop"
+}
+
 @test "a device without discard offers none" {
 	attach "$DISK" /dev/ram0
 	(($(app 'cat /sys/block/$1/queue/discard_max_bytes' "$DISK") == 0))
