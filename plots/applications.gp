@@ -25,7 +25,7 @@ set multiplot @PLACE title head("Applications on the isolated disk")
 set title "speed" offset 0,-0.7
 set ylabel "no isolation = 1" offset 0.5,0
 plot for [m = 1:NMODES] for [a = 1:words(APPS)] TABLE using (place(m, a)):(column("iops") / RATE[a]):(column("iops_lo") / RATE[a]):(column("iops_hi") / RATE[a]) with yerrorbars ls LS(m) dt 1 notitle
-set title "CPU time, all domains" offset 0,-0.7
+set title "CPU time, both domains" offset 0,-0.7
 set ylabel "" offset 0.5,0
 KEYS = "for [m = 1:NMODES] NaN with points ls style_of(word(SHOWN, m)) title mode_title(word(SHOWN, m))"
 eval KEY

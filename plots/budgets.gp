@@ -22,7 +22,7 @@ set multiplot @PLACE title head(sprintf("Budgets of hybrid, both sides, %s, %s",
 set title "requests/s" offset 0,-0.7
 set ylabel "" offset 0.5,0
 plot for [i = 1:words(BUDGETS_QD)] TABLE using (place(int(word(BUDGETS_QD, i)))):(column("iops")):(column("iops_lo")):(column("iops_hi")):(COLOUR(strcol("mode"))) with yerrorbars ls 20 + i lc rgb variable notitle
-set title "CPU time, all domains (ms)" offset 0,-0.7
+set title "CPU time, both domains (ms)" offset 0,-0.7
 set key at screen 0.5, screen (0.3 / HEIGHT) center center vertical maxrows 1 Left reverse
 plot for [i = 1:words(BUDGETS_QD)] TABLE using (place(int(word(BUDGETS_QD, i)))):(column("cpu_us_per_io") / 1e3):(column("cpu_us_per_io_lo") / 1e3):(column("cpu_us_per_io_hi") / 1e3):(COLOUR(strcol("mode"))) with yerrorbars ls 20 + i lc rgb variable notitle, \
 	for [i = 1:words(BUDGETS_QD)] NaN with points ls 20 + i title "depth ".word(BUDGETS_QD, i)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# cpu.gp: CPU time that one request costs in all domains together, from the hypervisor, by mode.
+# cpu.gp: CPU time that one request costs in the application and storage domains, from the hypervisor, by mode.
 load STYLE
-set multiplot @PLACE title head("CPU time per request, all domains together")
+set multiplot @PLACE title head("CPU time per request, both domains")
 do for [p = 1:NPANELS] {
 	set title panel_title(p) offset 0,-0.7
 	set ylabel (p % 2 ? "CPU time (ms)" : "") offset 0.5,0

@@ -27,7 +27,7 @@ set multiplot @PLACE title head(sprintf("Data paths: %s, depth %d", rw_name(PATH
 set title "data moved" offset 0,-0.7
 set ylabel "stock pair = 1" offset 0.5,0
 plot for [m = 1:NMODES] for [b = 1:words(PATHS_BS)] TABLE using (place(m, b)):(column("mib_per_s") / BASE_MIB[b]):(column("mib_per_s_lo") / BASE_MIB[b]):(column("mib_per_s_hi") / BASE_MIB[b]) with yerrorbars ls LS(m) dt 1 notitle
-set title "CPU time, all domains" offset 0,-0.7
+set title "CPU time, both domains" offset 0,-0.7
 set ylabel "" offset 0.5,0
 KEYS = "for [m = 1:NMODES] NaN with points ls style_of(word(SHOWN, m)) title mode_title(word(SHOWN, m))"
 eval KEY

@@ -2,16 +2,13 @@
 #
 # native-ratios.awk (with stats.awk, table.awk, native-table.awk): make ratios.tsv from cells.tsv. A ratio is
 # taken within a block (same point, same repetition, seconds apart); the table has the median over the
-# blocks and its bootstrap 95 % interval. The base `better` is the faster of event and spin in that block.
+# blocks and its 95 % interval (median_interval() in stats.awk). The base `better` is the faster of event and spin in that block.
 #
 #	-v bases="event ..."	what to divide by; default most
 #	-v modes="spin ..."	which subjects to divide; default all
-#	-v seed=N -v draws=N	of the bootstrap
 
 BEGIN {
 	FS = OFS = "\t"
-	if (draws == "") draws = 1000
-	if (seed == "") seed = 1
 	if (bases == "") bases = "line two-lines pipe eventfd rte64 rte112 virtio uring event spin split-spin better"
 	nbases = split(bases, base, " ")
 	nmetrics = split("rate rate_slice lat_p50_ns lat_p99_ns cpu_ns_per_req", metric, " ")
@@ -72,11 +69,9 @@ function ratio_row(p, s, d, x,    i, n, va, vd, r, b, w) {
 		return
 	sort_num(va, n)
 	sort_num(vd, n)
-	# Each row has its own stream, so that no row depends on which others are printed.
-	rand_seed(seed + rank[p] % 1000003 + length(s d x) * 7919)
-	bootstrap_median(r, n, draws)
 	sort_num(r, n)
-	print testbed, s, d, p, x, n, sprintf("%.4f", quantile(r, n, 0.5)), sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), \
+	median_interval(r, n)
+	print testbed, s, d, p, x, n, sprintf("%.4f", quantile(r, n, 0.5)), sprintf("%.4f", MEDIAN_LO), sprintf("%.4f", MEDIAN_HI), \
 		sprintf("%.5g", quantile(va, n, 0.5)), sprintf("%.5g", quantile(vd, n, 0.5))
 }
 

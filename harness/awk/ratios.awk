@@ -2,17 +2,14 @@
 #
 # ratios.awk (with stats.awk, table.awk): make ratios.tsv from cells.tsv. A ratio is taken within
 # a block (same point, same repetition, minutes apart at most) and within one boot; the table
-# has the median over the blocks and its bootstrap 95 % interval.
+# has the median over the blocks and its 95 % interval (median_interval() in stats.awk; of five blocks, their range).
 #
 #	-v bases="stock ..."       what to divide by, as table.awk names modes; default stock, native and event
 #	-v modes="spin event@map"  what to divide; default all others
-#	-v seed=N -v draws=N        of the bootstrap
 
 BEGIN {
 	FS = OFS = "\t"
 	if (bases == "") bases = "stock native event"
-	if (draws == "") draws = 1000
-	if (seed == "") seed = 1
 	nbases = split(bases, base, " ")
 	nmetrics = split("iops lat_p50_us lat_p99_us cpu_us_per_io notify_per_io irq_per_io ctxsw_per_io", metric, " ")
 	if (modes != "") {
@@ -80,12 +77,10 @@ function ratio_row(p, m, d, x,    i, n, k, nv, r, va, vd, b) {
 		print shown[p], m, d, x, n, "-", "-", "-", quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m], domains_of[p]
 		return
 	}
-	# Each row has its own stream, so that no row depends on which others are printed.
-	rand_seed(int(seed + rank[p] % 1000003 + length(m d x) * 7919))
-	bootstrap_median(r, n, draws)
 	sort_num(r, n)
+	median_interval(r, n)
 	print shown[p], m, d, x, n, sprintf("%.4f", quantile(r, n, 0.5)), \
-		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m], domains_of[p]
+		sprintf("%.4f", MEDIAN_LO), sprintf("%.4f", MEDIAN_HI), quantile(va, nv, 0.5), quantile(vd, nv, 0.5), known[m], domains_of[p]
 }
 
 END {

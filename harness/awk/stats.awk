@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # stats.awk: functions for the programs that load it with a -f of its own:
-# sorting, quantiles, a portable random generator and the bootstrap. Every awk
-# gives the same numbers for the same seed, because the generator is ours.
+# sorting, quantiles, the median's interval, a portable random generator and the bootstrap.
+# Every awk gives the same numbers for the same seed, because the generator is ours.
 
 # sort_num: sort a[1..n] ascending as numbers (by insertion if short, else heap sort).
 function sort_num(a, n,    i, j, t) {
@@ -78,18 +78,27 @@ function shuffle(a, n,    i, j, t) {
 	}
 }
 
-# bootstrap_median: the interval that holds the middle 95 % of the medians of
-# `draws` resamples of a[1..n]; the answer is in BOOT_LO and BOOT_HI.
-function bootstrap_median(a, n, draws,    i, j, re, med) {
-	for (i = 1; i <= draws; i++) {
-		for (j = 1; j <= n; j++)
-			re[j] = a[rand_int(n)]
-		sort_num(re, n)
-		med[i] = quantile(re, n, 0.5)
+# median_interval: of the sorted a[1..n], as MEDIAN_LO and MEDIAN_HI: where the median of what they were drawn from lies with 95 %, whatever
+# the distribution. Between the k-th from either end it lies with a chance that only the binomial distribution has a part in;
+# between the last k where that is enough and the next the ends are interpolated, as T. P. Hettmansperger and S. J. Sheather do (Statistics and
+# Probability Letters 4, 1986, 75-79). That of fewer than six is their range, which holds it with less: 93.75 % of five.
+function median_interval(a, n,    k, p, chance, next_chance, i, part) {
+	# p: the chance that k of n lie below it.
+	p = 0.5 ^ n
+	next_chance = 1 - 2 * p
+	for (k = 1; k < n / 2; k++) {
+		chance = next_chance
+		p *= (n - k + 1) / k
+		next_chance = chance - 2 * p
+		if (next_chance < 0.95)
+			break
 	}
-	sort_num(med, draws)
-	BOOT_LO = quantile(med, draws, 0.025)
-	BOOT_HI = quantile(med, draws, 0.975)
+	if (chance > 0.95) {
+		i = (chance - 0.95) / (chance - next_chance)
+		part = (n - k) * i / (k + (n - 2 * k) * i)
+	}
+	MEDIAN_LO = a[k] + part * (a[k + 1] - a[k])
+	MEDIAN_HI = a[n + 1 - k] - part * (a[n + 1 - k] - a[n - k])
 }
 
 # bootstrap_ratio: the interval that holds the middle 95 % of the ratios of the medians of `draws` resamples of b[1..nb] and of

@@ -82,9 +82,9 @@ compare_modes() {
 	done
 	[[ $(mode_name "$a") != "$(mode_name "$b")" ]] || usage_error "compare: '$a' and '$b' are the same mode twice"
 	note "tables of $dir"
-	awk -v seed=1 -v bases="$(mode_name "$a")" -v modes="$(mode_name "$b")" \
+	awk -v bases="$(mode_name "$a")" -v modes="$(mode_name "$b")" \
 		-f "$AWK/stats.awk" -f "$AWK/table.awk" "${pairs[@]}" "$dir/cells.tsv" |
-		awk -v a="$a" -v b="$b" -v how="median of the n ratios within repetitions [bootstrap 95 % interval; up to n = 5 that is their range]" \
+		awk -v a="$a" -v b="$b" -v how="median of the n ratios within repetitions [95 % interval; of five that is their range]" \
 			-f "$AWK/stats.awk" -f "$AWK/compare.awk" || rc=$?
 	((rc != 3)) || die "no block of $dir has both $a and $b"
 	return "$rc"

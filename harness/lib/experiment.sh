@@ -122,7 +122,7 @@ derive_run() {
 	mv -- "$dir/cells.tsv.tmp" "$dir/cells.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/summary.awk" "$dir/cells.tsv" >"$dir/summary.tsv.tmp"
 	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
-	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
+	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
 	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
 	stages=() traces=()
 	for n in "${list[@]}"; do

@@ -228,7 +228,7 @@ native_derive() {
 	rm -f -- "$dir/cells.tsv.tmp"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/native-summary.awk" "$dir/cells.tsv" >"$dir/summary.tsv.tmp"
 	mv -- "$dir/summary.tsv.tmp" "$dir/summary.tsv"
-	awk -v seed=1 -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/native-ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
+	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/native-ratios.awk" "$dir/cells.tsv" >"$dir/ratios.tsv.tmp"
 	mv -- "$dir/ratios.tsv.tmp" "$dir/ratios.tsv"
 	[[ -s $dir/counts/counts.tsv ]] || return 0
 	{

@@ -102,7 +102,7 @@ report_page() {
 	report_section tables Tables
 	report_table "$dir" summary 'Medians [quartiles]'
 	if [[ -s $dir/ratios.tsv ]]; then
-		printf '%s\n' '<h3>Ratios</h3>' '<p>Medians of the ratios within repetitions, with their bootstrap 95 % intervals.' \
+		printf '%s\n' '<h3>Ratios</h3>' '<p>Medians of the ratios within repetitions, with their 95 % intervals.' \
 			'▲ and ▼ stand where at least five repetitions have an interval without 1, which shows a difference, green for the better, red for the worse; no mark: none is shown.</p>'
 		awk -v label="$REPORT_LABEL" -f "$AWK/html.awk" -f "$AWK/stats.awk" -f "$AWK/report-ratios.awk" "$dir/ratios.tsv"
 	fi

@@ -108,9 +108,10 @@ app2 xvdt stock xvdt" ]
 	[ "$(of event 2 iops_all)" = 510.00 ]
 	[ "$(of stock 2 iops_all)" = 500.00 ]
 	[ "$(of event 2 iops)" = 310.00 ]
-	[ "$(of event 1 cpu_us_per_io)" = 6000.0000 ]
-	# 1, 2, 3 and 1 ms of dom0, the storage domain and both application domains, for each of the first one's.
-	[ "$(of event 2 cpu_us_per_io)" = 2333.3333 ]
+	[ "$(of event 1 cpu_us_per_io)" = 5000.0000 ]
+	# 2, 3 and 1 ms of the storage domain and both application domains, for each of the first one's; and 1 ms of dom0, by itself.
+	[ "$(of event 2 cpu_us_per_io)" = 2000.0000 ]
+	[ "$(of event 2 cpu_dom0_us_per_io)" = 333.3333 ]
 	[ "$(of event 2 cpu_app_us_per_io)" = 1333.3333 ]
 	# Two switches a request of the first domain's in either; the storage domain does not know whose they are.
 	[ "$(of event 1 ctxsw_per_io)" = 4.0000 ]

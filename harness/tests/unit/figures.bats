@@ -97,7 +97,7 @@ as() {
 	: >"$RESULTS/applications/one/cells.tsv"
 	DRAW=1 "$IDDR" figures --exp applications "$RESULTS/applications/one"
 	[ "$(cd "$PLOTS_OUT/applications" && echo *.svg)" = applications.svg ]
-	for t in untar sqlite-wal 'CPU time, all domains' 'stock pair'; do
+	for t in untar sqlite-wal 'CPU time, both domains' 'stock pair'; do
 		grep -q "$t" "$PLOTS_OUT/applications/applications.svg"
 	done
 	{

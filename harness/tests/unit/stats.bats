@@ -47,18 +47,31 @@ sorted_quantile() {
 		for (i = 1; i <= 20; i++) { s += a[i] * a[i]; if (a[i] != i) moved++ }; print s, (moved > 10)')" = "2870 1" ]
 }
 
-@test "bootstrap: one seed, one answer; the interval holds the median and lies within the data" {
-	one=$(stats 'n = split("1 2 3 4 5 6 7", a, " "); rand_seed(42); bootstrap_median(a, n, 500); print BOOT_LO, BOOT_HI')
-	two=$(stats 'n = split("1 2 3 4 5 6 7", a, " "); rand_seed(42); bootstrap_median(a, n, 500); print BOOT_LO, BOOT_HI')
-	[ "$one" = "$two" ]
-	read -r lo hi <<<"$one"
-	# The exact 95 % interval of the bootstrapped median of 1..7: P(median <= 1) = 0.0102, P(<= 2) = 0.0980.
-	[ "$lo" = 2 ]
-	[ "$hi" = 6 ]
+@test "the median's interval: the range of up to five, between the outer two of six to eight, and between known order statistics of more" {
+	# Of n = 9: the second holds it with 0.9609, the third with 0.8203, so that 0.95 lies 0.228 of the way (Hettmansperger and Sheather's formula).
+	[ "$(stats 'for (n = 1; n <= 21; n++) a[n] = n
+		for (n = 5; n <= 9; n++) { median_interval(a, n); printf "%.3f %.3f ", MEDIAN_LO, MEDIAN_HI }')" = "1.000 5.000 1.357 5.643 1.733 6.267 1.936 7.064 2.228 7.772 " ]
+	# Of 20 the sixth and the fifteenth hold it with 0.9586, the next with 0.8847.
+	[ "$(stats 'for (n = 1; n <= 20; n++) a[n] = n
+		median_interval(a, 20); print (MEDIAN_LO > 6 && MEDIAN_LO < 7), MEDIAN_LO + MEDIAN_HI')" = "1 21" ]
+	[ "$(stats 'n = split("3 3 3 3 3 3 3", a, " "); median_interval(a, n); print MEDIAN_LO, MEDIAN_HI; n = split("2", a, " "); median_interval(a, n); print MEDIAN_LO, MEDIAN_HI')" = $'3 3\n2 2' ]
 }
 
-@test "bootstrap of equal values has no width" {
-	[ "$(stats 'n = split("3 3 3 3 3", a, " "); rand_seed(1); bootstrap_median(a, n, 100); print BOOT_LO, BOOT_HI')" = "3 3" ]
+@test "the median's interval holds the median about 19 times in 20, whatever the distribution" {
+	[ "$(stats 'for (n = 6; n <= 11; n++)
+			for (d = 1; d <= 2; d++) {
+				rand_seed(100 * n + d)
+				held = 0
+				for (t = 1; t <= 2000; t++) {
+					for (i = 1; i <= n; i++)
+						a[i] = d == 1 ? rand_next() : -log(rand_next())
+					sort_num(a, n)
+					median_interval(a, n)
+					held += MEDIAN_LO <= (d == 1 ? 0.5 : log(2)) && MEDIAN_HI >= (d == 1 ? 0.5 : log(2))
+				}
+				if (held < 1860 || held > 1940)
+					print n, d, held
+			}')" = "" ]
 }
 
 @test "bootstrap of a ratio: over a constant it is that of the numerator's median, under a constant its inverse" {
