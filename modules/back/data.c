@@ -178,8 +178,11 @@ static void iddr_back_submit(struct iddr_bqueue *bq, struct iddr_breq *req,
 	bool polled;
 	unsigned int i;
 
-	polled = bq->can_poll && !again && cmd->nr_segs && !cmd->preflush &&
-		 iddr_queue_spins(&bq->q);
+	/* What was set aside waits for those that are polled for to end, so they
+	 * must.
+	 */
+	polled = bq->can_poll && !again && list_empty(&bq->retry) &&
+		 cmd->nr_segs && !cmd->preflush && iddr_queue_spins(&bq->q);
 	if (!polled)
 		iddr_back_poll_out(bq);
 	if (cmd->write)

@@ -333,11 +333,13 @@ void iddr_queue_linger(struct iddr_queue *q, u32 until, u64 ns)
 }
 EXPORT_SYMBOL_GPL(iddr_queue_linger);
 
-/* Give the EOI of an upcall, if one is due. */
-static void iddr_queue_give_eoi(struct iddr_queue *q, bool spurious)
+/* Give the EOI of an upcall. Return: whether one was due. */
+static bool iddr_queue_give_eoi(struct iddr_queue *q, bool spurious)
 {
-	if (xchg(&q->eoi_owed, false))
-		xen_irq_lateeoi(q->irq, spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
+	if (!xchg(&q->eoi_owed, false))
+		return false;
+	xen_irq_lateeoi(q->irq, spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
+	return true;
 }
 
 /*
@@ -504,7 +506,9 @@ static void iddr_queue_sleep(struct iddr_queue *q, u64 last, u64 *eoi_mark)
 	if (iddr_queue_as_owner(q, iddr_queue_fall_asleep))
 		return;
 	entries = READ_ONCE(q->rx_stats.entries);
-	iddr_queue_give_eoi(q, entries == *eoi_mark);
+	/* Rung for nothing, if nothing has come since the last one's. */
+	if (iddr_queue_give_eoi(q, entries == *eoi_mark))
+		*eoi_mark = entries;
 	if (!iddr_queue_thread_has_work(q)) {
 		u64 now = ktime_get_mono_fast_ns();
 
@@ -515,7 +519,6 @@ static void iddr_queue_sleep(struct iddr_queue *q, u64 last, u64 *eoi_mark)
 		trace_iddr_wake(q, ktime_get_mono_fast_ns() - now);
 	}
 
-	*eoi_mark = entries;
 	iddr_queue_as_owner(q, iddr_queue_wake);
 	/* Woken by an entry: how long would it have paid to stay awake? */
 	if (q->mode == IDDR_MODE_ADAPTIVE && iddr_queue_has_entry(q, entries))
