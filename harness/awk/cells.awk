@@ -19,7 +19,8 @@
 # where domains starve each other, by the time that fio takes to start.
 #
 # Windows: counters of the ring run from `prep` (nothing else uses the disk between then and
-# the first request) to `end`; context switches, CPU time, and what others did, from `begin` to `end`.
+# the first request) to `end`; context switches, CPU time, and what others did, from `begin` to `end`; so does all of an application's,
+# which makes its file system before.
 
 BEGIN {
 	FS = OFS = "\t"
@@ -127,9 +128,14 @@ function usable(c,    why) {
 	return why == "" && c ~ /\.failed-/ ? "it failed when it was measured" : why
 }
 
+# from: where the ring's counters begin.
+function from(c) {
+	return rw[c] ~ /^app-/ ? "begin" : "prep"
+}
+
 # both: how much a counter of our pair moved on both sides together.
 function both(c, pair, name) {
-	return pair ? add(delta(c, "run", "front_" name, "prep", "end"), delta(c, "storage", "back_" name, "prep", "end")) : ""
+	return pair ? add(delta(c, "run", "front_" name, from(c), "end"), delta(c, "storage", "back_" name, from(c), "end")) : ""
 }
 
 # both_sides: what happened in the first application domain and, for n of its `all` requests, in the storage domain.
@@ -157,13 +163,13 @@ END {
 		others = domains[c] > 1 ? rival_requests(c, "rivals") : 0
 		all = n + others
 		pair = front[c] != "native" && front[c] != "stock"
-		requests = pair ? delta(c, "run", "front_requests", "prep", "end") : \
-			add(delta(c, "storage", "back_rd_req", "prep", "end"), delta(c, "storage", "back_wr_req", "prep", "end"))
-		notify_f = pair ? delta(c, "run", "front_notify_sent", "prep", "end") : ""
-		notify_b = pair ? delta(c, "storage", "back_notify_sent", "prep", "end") : ""
+		requests = pair ? delta(c, "run", "front_requests", from(c), "end") : \
+			add(delta(c, "storage", "back_rd_req", from(c), "end"), delta(c, "storage", "back_wr_req", from(c), "end"))
+		notify_f = pair ? delta(c, "run", "front_notify_sent", from(c), "end") : ""
+		notify_b = pair ? delta(c, "storage", "back_notify_sent", from(c), "end") : ""
 		native = front[c] == "native"
-		irq_a = native ? "" : delta(c, "run", "irq", "prep", "end")
-		irq_s = native ? "" : delta(c, "storage", "irq", domains[c] > 1 ? "begin" : "prep", "end")
+		irq_a = native ? "" : delta(c, "run", "irq", from(c), "end")
+		irq_s = native ? "" : delta(c, "storage", "irq", domains[c] > 1 ? "begin" : from(c), "end")
 		sw_a = native ? "" : delta(c, "run", "ctxt", "begin", "end")
 		sw_s = delta(c, "storage", "ctxt", "begin", "end")
 		cpu_a = delta(c, "cpu", "app", "begin", "end")
@@ -195,7 +201,7 @@ END {
 			percent(cpu_a, wall), percent(cpu_s, wall), percent(cpu_0, wall), \
 			percent(delta(c, "run", "front_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "run", "time", "begin", "end")), \
 			percent(delta(c, "storage", "back_thread_cpu_ns", "begin", "end"), 1e9 * delta(c, "storage", "time", "begin", "end")), \
-			per_io(delta(c, native ? "run" : "storage", "irq_device", "prep", "end"), n), \
+			per_io(delta(c, native ? "run" : "storage", "irq_device", from(c), "end"), n), \
 			domains[c], c in has_fio ? sprintf("%.2f", iops[c] + (others ? others / delta(c, "storage", "time", "begin", "end") : 0)) : "-"
 	}
 }

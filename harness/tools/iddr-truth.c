@@ -196,7 +196,7 @@ static const char help_text[] =
 "  requests              reads and writes that were sent, of filling and verifying too\n"
 "  writes, fua_writes, reads, flushes   acknowledged ones of the load; and ..._failed\n"
 "  load_ms, slowest_ms   the length of the load; its slowest request\n"
-"  gap_ms, gap_start_ms  the longest time of the load without a successful request, and\n"
+"  gap_ms, gap_start_ms  the longest time of the load without a successful read or write, and\n"
 "                        when it began, after the beginning of the load\n"
 "  verified, unreadable  blocks read back in the end; that could not be\n"
 "  unanswered            requests that were given up\n"
@@ -428,15 +428,18 @@ static void block_account(u64 index, u64 oldest, u64 newest, const struct findin
 		(unsigned long long)oldest, (unsigned long long)newest);
 }
 
-/* Take down that the load had an answer; under the lock. */
-static void load_answered(bool good, u64 began, u64 now)
+/*
+ * Take down that the load had an answer; under the lock. @flush: it was a flush's: a device
+ * that fails all reads and writes may have nothing to flush.
+ */
+static void load_answered(bool good, bool flush, u64 began, u64 now)
 {
 	u64 i = (now - load_ns) / (BIN_MS * NS_PER_MS);
 
 	if (now - began > slowest_ns)
 		slowest_ns = now - began;
 	/* Answers are not taken down in the order of their times. */
-	if (good && now > completed_ns) {
+	if (good && !flush && now > completed_ns) {
 		if (now - completed_ns > gap_ns) {
 			gap_ns = now - completed_ns;
 			gap_at_ns = completed_ns - load_ns;
@@ -484,7 +487,7 @@ static bool request(enum op op, u8 *buffer, u64 index, u64 blocks)
 	count[REQUESTS] += op != FLUSH;
 	answered_ns = now;
 	if (loading)
-		load_answered(good, began, now);
+		load_answered(good, op == FLUSH, began, now);
 	return good;
 }
 
