@@ -243,6 +243,26 @@ static void link_flush(struct link *l)
 		buf_reset(&l->out);
 }
 
+/*
+ * Has the caller gone, at the end of its link's input? Of a port that may be told late, when the
+ * next caller's command is already running: the kernel has data and what becomes of the
+ * other end by separate queues. Then the other end is there again at once. (A caller that
+ * was in the midst of a command has been replaced by the next one, if that sends a CALL.)
+ */
+static bool link_hung_up(struct link *l)
+{
+	int64_t end = now_ms() + HANGUP_MS;
+	struct timespec ts = { .tv_nsec = 10000000 };
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	while (l->is_port && now_ms() < end) {
+		nanosleep(&ts, NULL);
+		if (poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR | POLLNVAL)))
+			return false;
+	}
+	return true;
+}
+
 /* Take in what is there, at most one frame's worth ahead; a closed peer marks it dead. */
 static void link_fill(struct link *l)
 {
@@ -261,12 +281,11 @@ static void link_fill(struct link *l)
 			n = read(l->fd, room, DATA_MAX);
 			if (n < 0 && errno == EINTR)
 				continue;
-			/* What the end of a port's input means, poll() tells: link_hung_up(). */
-			if ((n < 0 && errno == EAGAIN) || (n == 0 && l->is_port))
+			if (n < 0 && errno == EAGAIN)
 				break;
 		}
 		if (n <= 0) {
-			l->dead = true;
+			l->dead = n < 0 || link_hung_up(l);
 			break;
 		}
 		l->in.end += n;
@@ -289,26 +308,6 @@ static bool link_prepare(struct link *l, bool want_in)
 	if (want_in)
 		link_fill(l);
 	return buf_len(&l->in) > before;
-}
-
-/*
- * Its caller has closed the link. Of a port that may come late, when the next caller's
- * command is already running: the kernel has data and what becomes of the other end
- * by separate queues. Then the other end is there again at once. (A caller that was
- * in the midst of a command has been replaced by the next one, if that sends a CALL.)
- */
-static bool link_hung_up(struct link *l)
-{
-	int64_t end = now_ms() + HANGUP_MS;
-	struct timespec ts = { .tv_nsec = 10000000 };
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-
-	while (l->is_port && now_ms() < end) {
-		nanosleep(&ts, NULL);
-		if (poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR | POLLNVAL)))
-			return false;
-	}
-	return true;
 }
 
 /* Act on what poll() said of the link. */
