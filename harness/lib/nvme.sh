@@ -18,7 +18,7 @@ NVME_QEMU_PCI_STANDBY=0000:00:11.0
 # no reason for a multipath device.
 NVME_GUEST_ARGS='iommu=soft swiotlb=4096 nvme_core.multipath=N'
 
-# backing_check: is BACKING a backing, can it have what STANDBY asks for, and is IDDR_NVME_MIB a size?
+# backing_check: is BACKING a backing, can it have what STANDBY asks for, and are IDDR_NVME_MIB and IDDR_NVME_IOPS numbers?
 backing_check() {
 	case ${BACKING:-ram} in
 	ram | nvme | file) ;;
@@ -27,6 +27,8 @@ backing_check() {
 	standby_wanted || true
 	[[ ${IDDR_NVME_MIB:-64} =~ ^[1-9][0-9]{0,6}$ ]] ||
 		usage_error "IDDR_NVME_MIB=$IDDR_NVME_MIB is no size in MiB; use a number of up to seven digits"
+	[[ ${IDDR_NVME_IOPS:-1} =~ ^[1-9][0-9]{0,6}$ ]] ||
+		usage_error "IDDR_NVME_IOPS=$IDDR_NVME_IOPS is no number of requests a second; use one of up to seven digits"
 }
 
 # backing_device BACKING: the storage domain's device for it.
@@ -109,7 +111,7 @@ nvme_image() {
 nvme_qemu_arguments() {
 	local controller drive
 	controller="nvme,serial=$(<"$IDDR_RUN/nvme.serial")"
-	drive="file=$IDDR_RUN/nvme.img,if=none,id=disk,format=raw"
+	drive="file=$IDDR_RUN/nvme.img,if=none,id=disk,format=raw${IDDR_NVME_IOPS:+,throttling.iops-total=$IDDR_NVME_IOPS}"
 	printf '%s\n' -device intel-iommu,intremap=on
 	if standby_wanted && ! nvme_takes_over; then
 		printf '%s\n' -drive "$drive" -device nvme-subsys,id=subsystem \

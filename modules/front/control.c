@@ -448,6 +448,7 @@ static void iddr_front_set_features(struct iddr_fdisk *d, struct gendisk *gd)
 {
 	struct request_queue *rqq = gd->queue;
 
+	d->lacking = false;
 	/* blkif has no FUA: the block layer makes it a write and a flush. */
 	blk_queue_write_cache(rqq, d->desc.flush, false);
 	if (!d->desc.discard)
@@ -678,7 +679,6 @@ static void iddr_front_resume_disk(struct iddr_fdisk *d)
 	/* This one may do what the one before did not. */
 	if (d->lacking)
 		iddr_front_set_features(d, d->gd);
-	d->lacking = false;
 	xenbus_switch_state(d->xdev, XenbusStateConnected);
 	if (!iddr_front_open_queues(d))
 		return;

@@ -229,17 +229,17 @@ void iddr_recovery_changed(struct iddr_fdisk *d)
 }
 
 /*
- * Can the back end that served the disk last do nothing to it any more, nor to our
- * pages? In the work item.
+ * Can the back end in domain @peer, which has served the disk, do nothing to it any
+ * more, nor to our pages? In the work item.
  */
-static bool iddr_recovery_is_fenced(struct iddr_fdisk *d)
+static bool iddr_recovery_is_fenced(struct iddr_fdisk *d, domid_t peer)
 {
-	unsigned int mapped = iddr_quarantine_mapped(d->last_peer);
+	unsigned int mapped = iddr_quarantine_mapped(peer);
 
 	if (mapped && !d->waits_said)
 		pr_warn("iddr_front: %s: waits until domain %d, which served it last, unmaps %u pages or is destroyed\n",
-			d->name, d->last_peer, mapped);
-	d->waits_said = mapped;
+			d->name, peer, mapped);
+	d->waits_said |= mapped;
 	return !mapped;
 }
 
@@ -271,15 +271,16 @@ bool iddr_recovery_may_offer(struct iddr_fdisk *d)
 	 * next.
 	 */
 	if ((d->parked && !iddr_recovery_is_held(d) &&
-	     !iddr_recovery_is_fenced(d)) ||
+	     !iddr_recovery_is_fenced(d, d->last_peer)) ||
 	    (d->next_offer &&
-	     iddr_quarantine_mapped(d->xdev->otherend_id))) {
+	     !iddr_recovery_is_fenced(d, d->xdev->otherend_id))) {
 		wait = msecs_to_jiffies(IDDR_FENCE_LOOK_MS);
 	} else if (d->parked && time_before64(now, d->next_offer)) {
 		/* A back end that goes each time must not keep us busy. */
 		wait = d->next_offer - now;
 	} else {
 		d->next_offer = now + msecs_to_jiffies(IDDR_OFFER_MS);
+		d->waits_said = false;
 		return true;
 	}
 	queue_delayed_work(iddr_front_wq, &d->retry_work, wait);
@@ -294,7 +295,7 @@ bool iddr_recovery_may_resume(struct iddr_fdisk *d)
 {
 	bool held = iddr_recovery_is_held(d);
 
-	if (!held && (!d->gd || iddr_recovery_is_fenced(d)))
+	if (!held && (!d->gd || iddr_recovery_is_fenced(d, d->last_peer)))
 		return true;
 	queue_delayed_work(iddr_front_wq, &d->retry_work,
 			   msecs_to_jiffies(held ? IDDR_HOLD_LOOK_MS :

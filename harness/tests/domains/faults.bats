@@ -35,14 +35,10 @@ teardown() {
 # killed_after SECONDS STANDBY: with the storage domain destroyed, the supervisor is killed so long after it has noticed, and the next one ends
 # what it has begun, if it has not ended it itself by then.
 killed_after() {
-	local before rows=1 i
+	local before rows=1
 	before=$(dom0 'xl domid iddr-storage')
 	dom0 'fault-strike destroy iddr-storage iddr-agent </dev/null >/dev/null 2>&1 &'
-	for ((i = 0; i < 300; i++)); do
-		! grep -q "($before): death" "$BATS_FILE_TMPDIR/log" || break
-		sleep 0.1
-	done
-	grep "($before): death" "$BATS_FILE_TMPDIR/log"
+	says "($before): death"
 	sleep "$1"
 	dom0 'kill -KILL "$(pgrep -o -x iddr-supervise)"; xenstore-exists /tool/iddr/incident' || rows=0
 	supervisor_ends
@@ -163,15 +159,10 @@ file_disk() {
 
 @test "what the dead domain had asked its device for is waited for: the standby serves when that is over" {
 	((STOPPED)) || skip "with BACKING=$BACKING dom0 has no device that could be stopped"
-	local i
 	spare_waits
 	file_disk suspend --noflush --nolockfs
 	storage '(sleep 0.2; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &'
-	for ((i = 0; i < 300; i++)); do
-		! grep -q 'somebody still has pages of it' "$BATS_FILE_TMPDIR/log" || break
-		sleep 0.1
-	done
-	grep 'somebody still has pages of it' "$BATS_FILE_TMPDIR/log"
+	says 'somebody still has pages of it'
 	sleep 2
 	rows_are 1
 	app '[[ $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"

@@ -381,7 +381,8 @@ none_quarantined() {
 		arm keep-on-close
 		app "$APP"'start_io; wait_io' "$DISK" "$DEVID"
 		storage 'cd /sys/bus/xen-backend/drivers/hostile_back; d=(vbd-*-$1); echo "$d" >unbind; echo "$d" >bind' "$DEVID"
-		recover "vbd-$DEVID: |$IO_ERRORS"
+		# It is not offered new rings before.
+		recover "vbd-$DEVID: |$DISK: waits until domain|$IO_ERRORS"
 		(($(quarantined) > 0))
 	done
 	none_quarantined

@@ -30,6 +30,18 @@ rows_are() {
 	[[ $(wc -l <"$BATS_FILE_TMPDIR/rows") == "$(($1 + 1))" ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 }
 
+# says TEXT: wait until the supervisor has said that.
+says() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		! grep -qF "$1" "$BATS_FILE_TMPDIR/log" || return 0
+		sleep 0.1
+	done
+	echo "it has not said: $1"
+	cat "$BATS_FILE_TMPDIR/log"
+	return 1
+}
+
 # field NAME: of the last row.
 field() {
 	awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i } END { print $n }' "$BATS_FILE_TMPDIR/rows"

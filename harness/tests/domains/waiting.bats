@@ -210,17 +210,6 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	((spin == event))
 }
 
-@test "what the device has no room for, while it is polled, is not passed by for ever" {
-	null_blk poll_queues=1 irqmode=2 completion_nsec=20000 hw_queue_depth=16
-	attach xvde /dev/nullb0
-	storage 'echo spin >/sys/bus/xen-backend/devices/vbd-*-51776/iddr/mode'
-	# One that is ends only when the load does.
-	app 'fio --name=v --filename=/dev/xvde --allow_file_create=0 --ioengine=libaio --direct=1 --bs=4k --rw=randread --iodepth=100 --time_based --runtime=12 \
-		--max_latency=9s >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }'
-	detach xvde
-	no_null_blk
-}
-
 @test "tracepoints show a request's way: request, notify, upcall, response, arm, sleep, wake; and a spin that was worth it" {
 	set_modes event event
 	storage 'cd /sys/kernel/tracing; echo >trace; echo 1 >events/iddr/enable; echo 1 >tracing_on'

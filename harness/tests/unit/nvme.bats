@@ -83,6 +83,8 @@ lib() {
 	[[ $output == *"BACKING=nmve is not known; use BACKING=ram, BACKING=nvme or BACKING=file"* ]]
 	IDDR_NVME_MIB=1g run -2 "$TOP/harness/iddr" status
 	[[ $output == *"IDDR_NVME_MIB=1g is no size in MiB"* ]]
+	IDDR_NVME_IOPS=fast run -2 "$TOP/harness/iddr" status
+	[[ $output == *"IDDR_NVME_IOPS=fast is no number"* ]]
 }
 
 @test "a standby has a controller of its own, with the same namespace; a RAM disk has no standby" {
