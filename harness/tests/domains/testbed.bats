@@ -37,13 +37,15 @@ agents() {
 }
 
 @test "an agent without a caller takes no CPU" {
-	local before after
+	local before after calls=()
 	[[ -n $(agents) ]] || skip "there is no port to a real dom0"
 	# Each takes a port of its own, and leaves it.
 	for _ in 1 2 3; do
 		dom dom0 sleep 0.5 </dev/null &
+		calls+=($!)
 	done
-	wait
+	# By number: the test's own time limit is a child of this shell, too.
+	wait "${calls[@]}"
 	before=$(agents)
 	sleep 3
 	after=$(agents)
