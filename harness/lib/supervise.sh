@@ -95,5 +95,5 @@ cmd_supervise() {
 	done
 	((${IDDR_APP_DOMAINS:-1} == 1)) ||
 		usage_error "supervise attaches the disks of one application domain again, and there are IDDR_APP_DOMAINS=$IDDR_APP_DOMAINS: those of the others would be lost with the storage domain"
-	supervise "$@"
+	TESTBED_CALL='exec' supervise "$@"
 }

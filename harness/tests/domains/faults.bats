@@ -138,6 +138,19 @@ fault_module() {
 	run ! grep 'libxl: error' "$BATS_FILE_TMPDIR/log"
 }
 
+@test "a second supervisor of the same storage domain is refused; the first ends with the command that began it" {
+	run -1 "$IDDR" supervise
+	[[ $output == *'is supervised already, by process '* ]]
+	rows_are 1
+	# That process, not its group.
+	kill "$(<"$BATS_FILE_TMPDIR/pid")"
+	dom0 'for ((i = 0; i < 100; i++)); do
+		pgrep -x iddr-supervise >/dev/null || exit 0
+		sleep 0.1
+	      done
+	      exit 1'
+}
+
 @test "the driver panics: the standby takes over, and there is another one" {
 	supervisor_ends
 	supervisor env STANDBY=1 "$IDDR" supervise
