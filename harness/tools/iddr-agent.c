@@ -40,7 +40,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -67,6 +66,7 @@
 #define BEAT_MS		10000	/* the server's heartbeat */
 #define SILENCE_MS	60000	/* a silent server is a dead one */
 #define KILL_MS		2000	/* from SIGTERM to SIGKILL */
+#define CLAIM_MS	300000	/* how long to wait for a free channel */
 #define HANGUP_MS	200	/* from a port's closing to its opening, at the most, if that has come already */
 #define VCHAN_RING	16384
 
@@ -1305,71 +1305,75 @@ static int call_run(struct link *l, const char *target, char **argv)
 	}
 }
 
-/* The first of the sockets that no other caller holds; the lock ends with us. */
-static int claim(char **paths, int n, const char *suffix, int *which)
+/* Be the one that holds a byte of a lock's file, until this process ends; false if another one does. */
+static bool claim(const char *file, off_t byte)
 {
-	int64_t end = now_ms() + 300000;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	for (;;) {
-		int i;
+	if (fd < 0)
+		die(EXIT_TRANSPORT, "cannot open %s: %s", file, strerror(errno));
+	/* Of the open file, not of the process: it stays when another one of the file is closed. */
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
+		return true;
+	close(fd);
+	return false;
+}
 
-		for (i = 0; i < n; i++) {
-			char lock[PATH_MAX];
-			int fd;
-
-			snprintf(lock, sizeof(lock), "%s%s", paths[i], suffix);
-			fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-			if (fd < 0)
-				die(EXIT_TRANSPORT, "cannot open %s: %s", lock, strerror(errno));
-			if (!flock(fd, LOCK_EX | LOCK_NB)) {
-				*which = i;
-				return fd;
-			}
-			close(fd);
-		}
-		if (now_ms() > end)
-			die(EXIT_TRANSPORT, "all %d channels have been busy for 5 minutes", n);
-		poll(NULL, 0, 5);
-	}
+/* None of our N channels was free: wait a little, but not for ever, which is END. */
+static void claim_again(int n, int64_t end)
+{
+	if (now_ms() > end)
+		die(EXIT_TRANSPORT, "all %d channels have been busy for %d minutes", n, CLAIM_MS / 60000);
+	poll(NULL, 0, 5);
 }
 
 static int call_unix(char **paths, int n, const char *target, char **argv)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct link l = { .fd = -1 };
-	int which;
+	int64_t end = now_ms() + CLAIM_MS;
+	char lock[PATH_MAX];
+	int i;
 
-	claim(paths, n, ".lock", &which);
-	if (strlen(paths[which]) >= sizeof(sa.sun_path))
-		die(EXIT_USAGE, "the socket path %s is too long", paths[which]);
-	strcpy(sa.sun_path, paths[which]);
+	for (i = 0;; i = (i + 1) % n) {
+		snprintf(lock, sizeof(lock), "%s.lock", paths[i]);
+		if (claim(lock, 0))
+			break;
+		if (i == n - 1)
+			claim_again(n, end);
+	}
+	if (strlen(paths[i]) >= sizeof(sa.sun_path))
+		die(EXIT_USAGE, "the socket path %s is too long", paths[i]);
+	strcpy(sa.sun_path, paths[i]);
 	l.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (l.fd < 0 || connect(l.fd, (struct sockaddr *)&sa, sizeof(sa)))
-		die(EXIT_TRANSPORT, "cannot reach the testbed at %s: %s", paths[which],
+		die(EXIT_TRANSPORT, "cannot reach the testbed at %s: %s", paths[i],
 		    strerror(errno));
 	set_nonblock(l.fd);
 	return call_run(&l, target, argv);
 }
 
 #ifdef IDDR_XEN
-#define CALL_VCHANS	4
+#define VCHANS		8	/* of a domain, */
+#define CALL_VCHANS	4	/* of which those are for callers in dom0 */
 
 static int call_vchan(const char *name, char **argv)
 {
 	static struct peer peer;
-	char *paths[CALL_VCHANS], path[CALL_VCHANS][64];
+	int64_t end = now_ms() + CLAIM_MS;
 	int domid = domid_of(name), i, which;
 
 	if (domid < 0)
 		die(EXIT_TRANSPORT, "there is no domain %s", name);
-	/* From the top: the relay takes them from the bottom. */
-	for (i = 0; i < CALL_VCHANS; i++) {
-		snprintf(path[i], sizeof(path[i]), "/run/iddr-agent-%d-%d", domid,
-			 2 * CALL_VCHANS - 1 - i);
-		paths[i] = path[i];
+	/* From the top: the relay takes them from the bottom. One file for all domains, as each number is a domain's only once. */
+	for (which = VCHANS - 1; !claim("/run/iddr-agent.lock", (off_t)domid * VCHANS + which); which--) {
+		if (which > VCHANS - CALL_VCHANS)
+			continue;
+		claim_again(CALL_VCHANS, end);
+		which = VCHANS;
 	}
-	claim(paths, CALL_VCHANS, ".lock", &which);
-	for (i = 0; !vchan_connect(&peer.link, domid, 2 * CALL_VCHANS - 1 - which); i++) {
+	for (i = 0; !vchan_connect(&peer.link, domid, which); i++) {
 		/* The server may be on its way back from the last caller. */
 		if (i == 40)
 			die(EXIT_TRANSPORT, "the agent in %s (domain %d) does not serve",
