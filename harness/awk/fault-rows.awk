@@ -6,12 +6,14 @@
 #	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own; alarm: it saw
 #	                     anything at all though there was no fault
 #	application_kernel   survived, silent (its domain is there and does not answer) or gone
-#	application          unaware (nothing but delay), errors, stuck (no verdict) or gone
+#	application          unaware (nothing but delay), errors, damaged (the disk did not hold what it should), stuck (requests that
+#	                     never ended, or no verdict) or gone
 #	failed, unanswered   requests that the application saw fail; that never ended
 #	lost                 blocks without an acknowledged write, found while it ran or in the end
 #	reverted             of these, blocks in which an older write was carried out once more
-#	misdirected, corrupt blocks of elsewhere; torn, changed or foreign ones
-#	..._ms               from the stage before to this one; outage_ms: the longest time without an answer
+#	misdirected, corrupt blocks of elsewhere; torn, changed or foreign ones; these four are - unless every block was read in the end
+#	..._ms               from the stage before to this one; outage_ms: the longest time without a successful read or write, or
+#	                     unended: there was none any more; slowest_ms: the slowest request
 #	app_..., dom0_...    what there was after the cell, when the disk was detached: threads, memory of the kernel that it cannot
 #	                     give back (KiB), pages in quarantine, nodes in xenstore; domains: that Xen knows, dom0 too
 #	order, boot          in which order cells ran; which boot of the application domain it was
@@ -22,7 +24,7 @@ BEGIN {
 	REST = "app_threads app_kernel_kib app_quarantined dom0_threads dom0_kernel_kib xenstore_nodes domains"
 	print "fault", "arrangement", "load", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
 		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
-		"up_ms", "controller_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
+		"up_ms", "controller_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "slowest_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
 }
 
 FNR == 1 {
@@ -84,7 +86,13 @@ function figure(names,    name, n, i, sum) {
 	return sum + 0
 }
 
-function row(    driver, application, failed) {
+# damage: the same of what only who has read every block knows, or who has found it.
+function damage(names,    sum) {
+	sum = figure(names)
+	return sum > 0 || value["verified"] == value["blocks"] ? sum : "-"
+}
+
+function row(    driver, application, failed, outage) {
 	if (!("fault" in value))
 		return
 	read_pairs(dir "truth.tsv")
@@ -96,16 +104,22 @@ function row(    driver, application, failed) {
 	failed = figure("writes_failed reads_failed flushes_failed")
 	if (value["application_kernel"] != "survived")
 		application = "gone"
+	else if ("violations" in value && value["violations"] > 0)
+		application = "damaged"
 	else if (!("violations" in value) || value["exit"] !~ /^[0-9]+$/ || value["unanswered"] > 0)
 		application = "stuck"
 	else
 		application = failed > 0 || value["unreadable"] > 0 ? "errors" : "unaware"
+	outage = figure("gap_ms")
+	if ("gap_ended" in value && !value["gap_ended"])
+		outage = "unended"
 	print value["fault"], value["arrangement"], value["load"], value["repetition"], value["backing"], driver, \
-		value["application_kernel"], application, figure("requests"), failed, figure("unanswered"), figure("lost stale"), \
-		figure("reverted"), figure("misdirected"), figure("torn foreign corrupt"), between("fault_at", "detected"), \
+		value["application_kernel"], application, figure("requests"), failed, figure("unanswered"), damage("lost stale"), \
+		damage("reverted"), damage("misdirected"), damage("torn foreign corrupt"), between("fault_at", "detected"), \
 		between("detected", "gone"), between("gone", "created"), between("created", "up"), between("gone", "controller"), \
 		between(value["controller"] ~ /^[0-9]/ ? "controller" : value["up"] == "-" ? "gone" : "up", "device"), \
-		between("device", "completed"), between("detected", "completed"), figure("gap_ms"), \
+		between("device", "completed"), between("detected", "completed"), outage, \
+		"slowest_ms" in value ? figure("slowest_ms") : "-", \
 		"attempts" in value ? value["attempts"] : "-", words(REST, 0), words("order boot rate_before", 0)
 }
 

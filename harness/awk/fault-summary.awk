@@ -2,10 +2,14 @@
 #
 # fault-summary.awk: summary.tsv from rows.tsv: a row a fault, arrangement and load. Of what became of something, each outcome with
 # how often it came ("survived", or "survived 9 gone 1"); kernels_lost: how often the application's did not survive; sums of
-# what was lost; medians of times, and the longest outage.
+# what was lost, - if of some cell that is not known; medians of times; the longest outage and request of any cell, - if that is not known of some.
+# An outage that did not end is longer than any that did.
 # Load with stats.awk and table.awk.
 
-BEGIN { FS = OFS = "\t" }
+BEGIN {
+	FS = OFS = "\t"
+	UNENDED = 1e15
+}
 FNR == 1 {
 	header()
 	next
@@ -21,10 +25,10 @@ FNR == 1 {
 	count_word("application_kernel")
 	count_word("application")
 	for (name in COLUMN)
-		if (col(name) ~ /^[0-9]+$/) {
+		if (col(name) ~ /^[0-9]+$/ || col(name) == "unended") {
 			n[key, name]++
 			sum[key, name] += col(name)
-			list[key, name, n[key, name]] = col(name)
+			list[key, name, n[key, name]] = col(name) == "unended" ? UNENDED : col(name)
 		}
 }
 END {
@@ -32,7 +36,7 @@ END {
 		exit 1
 	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "kernels_lost", "application", "requests", "failed", \
 		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "controller_ms", "device_ms", \
-		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms"
+		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms", "slowest_max_ms"
 	for (i = 1; i <= groups; i++) {
 		key = order[i]
 		print key, cells[key], words(key, "driver_kernel"), words(key, "application_kernel"), kernels_lost[key] + 0, words(key, "application"), \
@@ -41,7 +45,7 @@ END {
 			median(key, "created_ms", 0.5), median(key, "up_ms", 0.5), median(key, "controller_ms", 0.5), \
 			median(key, "device_ms", 0.5), \
 			median(key, "answer_ms", 0.5), median(key, "recovery_ms", 0.5), median(key, "outage_ms", 0.5), \
-			median(key, "outage_ms", 1)
+			most(key, "outage_ms"), most(key, "slowest_ms")
 	}
 }
 
@@ -61,14 +65,19 @@ function words(key, name,    i, text) {
 }
 
 function total(key, name) {
-	return n[key, name] ? sum[key, name] : "-"
+	return n[key, name] == cells[key] ? sum[key, name] : "-"
 }
 
-function median(key, name, p,    i, a) {
+function most(key, name) {
+	return n[key, name] == cells[key] ? median(key, name, 1) : "-"
+}
+
+function median(key, name, p,    i, a, m) {
 	if (!n[key, name])
 		return "-"
 	for (i = 1; i <= n[key, name]; i++)
 		a[i] = list[key, name, i]
 	sort_num(a, n[key, name])
-	return sprintf("%.0f", quantile(a, n[key, name], p))
+	m = quantile(a, n[key, name], p)
+	return m >= UNENDED / 4 ? "unended" : sprintf("%.0f", m)
 }

@@ -39,5 +39,7 @@ function text(list, key) {
 
 # seconds: an outage.
 function seconds(key) {
+	if (key in outage && outage[key] == "unended")
+		return "no end"
 	return key in outage && outage[key] != "-" ? sprintf("%.1f\\,s", outage[key] / 1000) : "---"
 }

@@ -3,7 +3,7 @@
 # fault-timeline.awk: timeline.tsv from the cells of a fault campaign: answers a second in half seconds around the outage, of the
 # first repetition of each. Read are their timelines, as iddr-truth writes them (named on the command line); names and the outage's
 # begin from beside each. seconds: since the last answer before it, the middle of the half second. (Not since the fault: the
-# application domain's clock is not dom0's.)
+# application domain's clock is not dom0's.) Half seconds before the load began are left out.
 
 BEGIN {
 	FS = OFS = "\t"
@@ -38,7 +38,8 @@ function finish(    i) {
 	if (!shown)
 		return
 	for (i = 0; BEFORE + (i + 1) * BIN <= last; i++)
-		print value["fault"], value["arrangement"], value["load"], (BEFORE + (i + 0.5) * BIN) / 1000, count[i] * 1000 / BIN
+		if (BEFORE + i * BIN >= -value["gap_start_ms"])
+			print value["fault"], value["arrangement"], value["load"], (BEFORE + (i + 0.5) * BIN) / 1000, count[i] * 1000 / BIN
 	shown = 0
 }
 

@@ -135,6 +135,23 @@ faults_domain() {
 	fi
 }
 
+# faults_kernel DOM BOOT: likewise, and one that has booted since it was BOOT is gone.
+faults_kernel() {
+	local kernel
+	kernel=$(faults_domain "$1")
+	[[ $kernel != survived || $(limited 30 in_dom "$1" cat /proc/sys/kernel/random/boot_id </dev/null) == "$2" ]] || kernel=gone
+	printf '%s\n' "$kernel"
+}
+
+# faults_struck FAULT DOM: where DOM lives, the test module must have done what it was armed for: else nothing has been measured.
+faults_struck() {
+	local armed
+	[[ $1 != none && $(faults_field "$1" 2) != - ]] || return 0
+	armed=$(limited 15 in_dom "$2" cat /sys/kernel/debug/iddr_fault/inject </dev/null 2>/dev/null) || return 0
+	[[ $armed == none ]] ||
+		die "the fault $1 has not struck: the domain $2 has not come to $(faults_at "$1"); the same command runs this cell again"
+}
+
 # faults_app_alone: a fresh application domain, which has the device and its driver itself; sets FAULTS_DISK.
 faults_app_alone() {
 	local cfg=/boot/iddr/app.cfg extra
@@ -231,25 +248,30 @@ faults_isolated() {
 		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_waits) || FAULTS_SPOILT=1
 		sleep 3
 	fi
+	faults_rows supervise.tsv || faults_struck "$1" storage
 	kill -- "-$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	unset 'MEASURE_PIDS[-1]'
-	kernel=$(faults_domain app)
-	printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
-	[[ $(limited 30 in_dom app cat /proc/sys/kernel/random/boot_id </dev/null) == "$boot" ]] ||
-		printf 'application_kernel\tgone\n' >outcome.tsv
-	printf 'boot\t%s\n' "${boot:0:8}" >>outcome.tsv
+	printf 'boot\t%s\n' "${boot:0:8}" >outcome.tsv
 	limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
 	limited 30 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
 	limited 30 in_dom app dmesg -c </dev/null >app.log 2>&1 || true
 	# One that has struck for good does not go; its domain has.
 	limited 10 in_dom storage rmmod iddr_fault </dev/null >/dev/null 2>&1 || true
-	disk_detach app "$FAULTS_DISK" 8>&- || testbed_lost "when $FAULTS_DISK was to be detached"
-	# After which nothing should be left.
-	{
-		limited 60 in_dom app fault-rest app </dev/null
-		limited 60 in_dom dom0 "$(dom0_program fault-rest)" dom0 </dev/null
-	} >rest.tsv || true
+	# Whatever has become of the application domain, this is the cell: if it is not as it should be, the next one has another.
+	kernel=$(faults_kernel app "$boot")
+	if [[ $kernel == survived ]] && grep -q '^violations' truth.tsv && disk_detach app "$FAULTS_DISK" 8>&-; then
+		# After which nothing should be left.
+		{
+			limited 60 in_dom app fault-rest app </dev/null
+			limited 60 in_dom dom0 "$(dom0_program fault-rest)" dom0 </dev/null
+		} >rest.tsv || true
+	else
+		note "the application domain and its disk are not as they were: the next cell has new domains"
+		FAULTS_SPOILT=1
+	fi
+	[[ $kernel != survived ]] || kernel=$(faults_kernel app "$boot")
+	printf 'application_kernel\t%s\n' "$kernel" >>outcome.tsv
 }
 
 # faults_standby FAULT LOAD: likewise.
@@ -270,6 +292,7 @@ faults_monolithic() {
 		sleep "$FAULTS_HANG"
 	fi
 	kernel=$(faults_domain app)
+	[[ $kernel != survived ]] || faults_struck "$1" app
 	printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
 	: >truth.tsv
 	if [[ $kernel == survived ]]; then

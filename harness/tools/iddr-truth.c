@@ -113,7 +113,7 @@ static const char * const counter_name[COUNTERS] = {
 static struct {
 	const char *device, *state, *timeline;
 	u64 seconds, requests, depth, block_bytes, max_blocks, size, offset;
-	u64 read, flush, fua, seed, limit, report;
+	u64 read, flush, fua, look, seed, limit, report;
 	bool volatile_cache, expect_errors, resume, buffered;
 } opt = {
 	.seconds = 10, .depth = 16, .block_bytes = 4096, .max_blocks = 8,
@@ -136,6 +136,7 @@ static u64 cursor;			/* the next block to fill or verify, or the requests begun 
 static u64 answered_ns;			/* when the last request was answered, well or not */
 static u64 load_ns, completed_ns;	/* when the load began; when it last had a success */
 static u64 gap_ns, gap_at_ns, slowest_ns;
+static bool gap_open;			/* when the load ended */
 static struct bin { u32 completed, failed; } *bin;
 static u64 bins, bins_max;
 
@@ -180,6 +181,8 @@ static const char help_text[] =
 "  --read N              percent of the requests that read [40]\n"
 "  --flush N             ... that flush [2]\n"
 "  --fua N               ... that write with FUA (RWF_DSYNC) [2]; all others write\n"
+"  --look N              percent of the writes that first read and check what they\n"
+"                        overwrite [0]: with 100 no loss is covered up\n"
 "  --seed N              of the order of the requests [a random one]\n"
 "  --expect-errors       failed requests of the load are no reason for status 3\n"
 "  --timeline FILE       write there the completions of every 100 ms of the load\n"
@@ -198,6 +201,7 @@ static const char help_text[] =
 "  load_ms, slowest_ms   the length of the load; its slowest request\n"
 "  gap_ms, gap_start_ms  the longest time of the load without a successful read or write, and\n"
 "                        when it began, after the beginning of the load\n"
+"  gap_ended             0: there was none any more when the load ended; else 1\n"
 "  verified, unreadable  blocks read back in the end; that could not be\n"
 "  unanswered            requests that were given up\n"
 "  uncertain             blocks that may hold one of several values: a write failed or\n"
@@ -446,7 +450,7 @@ static void load_answered(bool good, bool flush, u64 began, u64 now)
 		}
 		completed_ns = now;
 	}
-	if (!opt.timeline)
+	if (!opt.timeline || (good && flush))
 		return;
 	if (i >= bins_max) {
 		bins_max = 2 * i + 1024;
@@ -637,11 +641,28 @@ static bool load_flush(struct worker *w)
 	return true;
 }
 
+static bool load_read(struct worker *w, u64 index, u64 n)
+{
+	bool good = read_blocks(w, index, n);
+
+	count[good ? READS : READS_FAILED]++;
+	return good;
+}
+
 static bool load_write(struct worker *w, enum op op, u64 index, u64 n)
 {
 	bool good;
 	u64 i;
 
+	if (random_below(100) < opt.look) {
+		/* What is found is not to be another write's by now. */
+		for (i = 0; i < n; i++)
+			writing[index + i] = true;
+		if (!load_read(w, index, n)) {
+			write_end(index, n, false, false);
+			return false;
+		}
+	}
 	write_begin(index, n, w->newest);
 	pthread_mutex_unlock(&lock);
 	for (i = 0; i < n; i++)
@@ -653,14 +674,6 @@ static bool load_write(struct worker *w, enum op op, u64 index, u64 n)
 		count[op == FUA ? FUAS : WRITES]++;
 	else
 		count[WRITES_FAILED]++;
-	return good;
-}
-
-static bool load_read(struct worker *w, u64 index, u64 n)
-{
-	bool good = read_blocks(w, index, n);
-
-	count[good ? READS : READS_FAILED]++;
 	return good;
 }
 
@@ -835,6 +848,7 @@ static void options_parse(int argc, char **argv, bool verify)
 		{ "read", NUMBER, &opt.read, 0, 100, false },
 		{ "flush", NUMBER, &opt.flush, 0, 100, false },
 		{ "fua", NUMBER, &opt.fua, 0, 100, false },
+		{ "look", NUMBER, &opt.look, 0, 100, false },
 		{ "seed", NUMBER, &opt.seed, 0, UINT64_MAX, false },
 		{ "expect-errors", FLAG, &opt.expect_errors, 0, 0, false },
 		{ "timeline", TEXT, &opt.timeline, 0, 0, false },
@@ -1050,6 +1064,7 @@ static enum status conclude(bool verify, u64 load_end_ns, u64 realtime_ns)
 		put("slowest_ms", slowest_ns / NS_PER_MS);
 		put("gap_ms", gap_ns / NS_PER_MS);
 		put("gap_start_ms", gap_at_ns / NS_PER_MS);
+		put("gap_ended", !gap_open);
 		if (opt.timeline)
 			timeline_write(load_end_ns, realtime_ns);
 	}
@@ -1143,6 +1158,7 @@ int main(int argc, char **argv)
 		if (load_end_ns - completed_ns > gap_ns) {
 			gap_ns = load_end_ns - completed_ns;
 			gap_at_ns = completed_ns - load_ns;
+			gap_open = true;
 		}
 		pthread_mutex_unlock(&lock);
 	}

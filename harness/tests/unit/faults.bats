@@ -49,7 +49,7 @@ field() {
 	[ "$(rows | field driver_kernel)" = died ]
 	[ "$(rows | field application)" = unaware ]
 	[ "$(rows | cut -f 16-24 | tail -n 1)" = "$(printf '%s\n' 100 300 600 12000 - 1000 200 14100 15500 | paste -s)" ]
-	[ "$(rows | cut -f 26-32 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
+	[ "$(rows | cut -f 27-33 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
 }
 
 @test "what grows from one fault to the next is found, what only varies is not; cells in the order in which they ran" {
@@ -124,6 +124,8 @@ field() {
 	} >"$BATS_TEST_TMPDIR/cells/a/timeline.tsv"
 	awk -f "$AWK_DIR/fault-timeline.awk" "$BATS_TEST_TMPDIR/cells/a/timeline.tsv" >"$BATS_TEST_TMPDIR/timeline"
 	grep -qx $'panic\tisolated\ttruth\t-0.75\t20' "$BATS_TEST_TMPDIR/timeline"
+	# Not from before there was a load.
+	[ "$(sed -n 2p "$BATS_TEST_TMPDIR/timeline" | cut -f 4)" = -0.75 ]
 	grep -qx $'panic\tisolated\ttruth\t0.25\t0' "$BATS_TEST_TMPDIR/timeline"
 	grep -qx $'panic\tisolated\ttruth\t0.75\t20' "$BATS_TEST_TMPDIR/timeline"
 	sed -i 's/^repetition.*/repetition\t2/' "$BATS_TEST_TMPDIR/cells/a/outcome.tsv"
@@ -145,15 +147,45 @@ field() {
 	cell b loop isolated survived
 	truth b 3 10 unanswered=4
 	cell c wild-write isolated survived
-	truth c 1 10 lost=1 stale=2 reverted=1 misdirected=4 torn=5 foreign=6 corrupt=7
+	truth c 1 10 violations=25 lost=1 stale=2 reverted=1 misdirected=4 torn=5 foreign=6 corrupt=7
 	cell d stuck isolated survived
 	printf 'exit\tnone\n' >"$BATS_TEST_TMPDIR/cells/d/truth.tsv"
 	[ "$(rows | field application 1)" = errors ]
 	[ "$(rows | field failed 1)" = 3 ]
 	[ "$(rows | field application 2)" = stuck ]
-	[ "$(rows | field application 3)" = unaware ]
+	[ "$(rows | field application 3)" = damaged ]
 	[ "$(rows | cut -f 12-15 | sed -n 4p)" = "$(printf '%s\n' 3 1 4 18 | paste -s)" ]
 	[ "$(rows | field application 4)" = stuck ]
+}
+
+@test "what was not read in the end is not known to be right; what was found wrong is wrong" {
+	cell a panic isolated survived
+	truth a 3 10 blocks=8 verified=7 lost=0 torn=1 violations=1
+	cell b panic isolated survived
+	truth b 0 10 blocks=8 verified=8
+	[ "$(rows | cut -f 12-15 | sed -n 2p)" = "$(printf '%s\n' - - - 1 | paste -s)" ]
+	[ "$(rows | cut -f 12-15 | sed -n 3p)" = "$(printf '%s\n' 0 0 0 0 | paste -s)" ]
+	[ "$(rows | field application)" = damaged ]
+	# Seven of eight is not none.
+	[ "$(summary | field lost)" = - ]
+	[ "$(summary | field corrupt)" = 1 ]
+	[ "$(summary | field requests)" = 200 ]
+}
+
+@test "an outage that did not end is longer than any; one that is not known is not the shortest" {
+	cell a panic isolated survived
+	truth a 0 900 gap_ended=1 slowest_ms=950
+	cell b panic isolated survived
+	truth b 0 100 gap_ended=0 slowest_ms=100
+	cell c panic isolated survived
+	truth c 0 200 gap_ended=1 slowest_ms=300
+	[ "$(rows | field outage_ms 2)" = unended ]
+	[ "$(summary | field outage_ms)" = 900 ]
+	[ "$(summary | field outage_max_ms)" = unended ]
+	[ "$(summary | field slowest_max_ms)" = 950 ]
+	: >"$BATS_TEST_TMPDIR/cells/b/truth.tsv"
+	[ "$(summary | field outage_ms)" = 550 ]
+	[ "$(summary | field outage_max_ms)" = - ]
 }
 
 @test "a fault that was not noticed, or not recovered from, has no times" {

@@ -200,6 +200,19 @@ plant() {
 	(($(figure stale) + $(figure lost) == $(figure violations)))
 }
 
+@test "whoever looks before each write finds each loss, though all is written anew; who does not, next to none" {
+	two_states
+	cp state state.new
+	cp disk.old disk
+	truth 1 run --resume --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1 --look 100
+	(($(figure stale) + $(figure lost) == ${#CHANGED[@]} && $(figure violations) == ${#CHANGED[@]}))
+	(($(figure reads) == 8000 && $(figure writes) == 8000))
+	cp disk.old disk
+	cp state.new state
+	run --separate-stderr timeout 60 "$TRUTH" run disk ${BUFFERED:+"$BUFFERED"} --state state --resume --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1
+	(($(figure reads) == 0 && $(figure violations) < ${#CHANGED[@]} / 4))
+}
+
 @test "SIGKILL in the load leaves a state that holds, and that a run can go on from" {
 	local pid i
 	"$TRUTH" run disk ${BUFFERED:+"$BUFFERED"} --state state --seconds 0 --depth 8 >out 3>&- &
