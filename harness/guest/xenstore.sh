@@ -16,7 +16,7 @@ XS_FOREVER=99999999
 xs_open() {
 	# It ends when it is no more needed, and not in the midst of something.
 	coproc XS {
-		trap '' TERM INT
+		trap '' TERM INT HUP
 		exec "$1"
 	}
 	# Bash's own variables go with the process.

@@ -73,6 +73,20 @@ file_remove() {
 		rm -f -- "$2"' file "$FILE_DISK" "$FILE_IMAGE" </dev/null >&2
 }
 
+# supervise_end: end dom0's supervisor, if there is one: it would make a storage domain anew.
+supervise_end() {
+	# shellcheck disable=SC2016 # dom0's shell expands these
+	testbed_call dom0 bash -c '
+		read -r pid </run/iddr-supervise.pid && grep -q iddr-supervise "/proc/$pid/cmdline" || exit 0
+		kill "$pid"
+		for ((i = 0; i < 600; i++)); do
+			[[ -e /proc/$pid ]] || exit 0
+			sleep 0.1
+		done
+		echo "the supervisor, process $pid, does not end"; exit 1' end </dev/null >&2 2>/dev/null ||
+		die "the supervisor in dom0 does not end; see what it waits for, or kill it"
+}
+
 # supervise OPTION...: the supervisor, in dom0, until it gives up or is ended.
 supervise() {
 	local boot=/boot/iddr

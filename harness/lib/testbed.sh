@@ -580,6 +580,7 @@ testbed_down_locked() {
 	if [[ $(testbed_kind) == qemu ]]; then
 		qemu_kill
 	elif testbed_is_dom0; then
+		supervise_end
 		for dom in app app2 app3 app4 storage standby; do
 			domain_destroy "$dom"
 		done

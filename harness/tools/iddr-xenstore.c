@@ -27,6 +27,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -345,6 +346,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "iddr-xenstore: error: unknown argument '%s'; it takes none, and reads commands from standard input\n", argv[1]);
 		return 2;
 	}
+	/* Who asked may have gone by the time it is answered; it is then the end of input that ends us. */
+	signal(SIGPIPE, SIG_IGN);
 	xs = xs_open(0);
 	if (!xs) {
 		fprintf(stderr, "iddr-xenstore: error: cannot reach xenstore (%s); is this a Xen domain, and xenstored running?\n", strerror(errno));

@@ -140,7 +140,7 @@ fault_module() {
 
 @test "a second supervisor of the same storage domain is refused; the first ends with the command that began it" {
 	run -1 "$IDDR" supervise
-	[[ $output == *'is supervised already, by process '* ]]
+	[[ $output == *'there is a supervisor already, process '* ]]
 	rows_are 1
 	# That process, not its group.
 	kill "$(<"$BATS_FILE_TMPDIR/pid")"
@@ -257,4 +257,22 @@ file_disk() {
 	"$IDDR" detach "$DISK" 3>&-
 	app '! ls -d /sys/bus/xen/devices/vbd-*'
 	provoked=
+}
+
+@test "the application domain is created anew: the supervisor goes on with that" {
+	in_full 60
+	supervisor_ends
+	supervisor env STANDBY=0 "$IDDR" supervise
+	dom0 'xl destroy iddr-app'
+	says 'has gone: waiting for the next one'
+	again app
+	app 'dmesg -C'
+	says ', and was '
+	attach "$DISK" "$TARGET"
+	dom app fault-load start truth "$DISK" </dev/null
+	dom0 'fault-strike destroy iddr-storage iddr-agent'
+	recovered 1 death
+	run dom app fault-load end truth "$DISK" </dev/null
+	[[ $output == *$'exit\t0\n'* ]]
+	"$IDDR" detach "$DISK" 3>&-
 }
