@@ -6,7 +6,7 @@
 #
 # SOURCE is a table below the reference directory; ROWS picks one of its rows as in CLAIMS.md, "COLUMN=VALUE ...", or begins with
 # "every" and picks some; VALUES are columns of it, each maybe with a factor or divisor ("lat_p50_ns/1000"), of "every" rows
-# min(COLUMN), max(COLUMN) or rows, their number; text(COLUMN) is no number. FORMAT is TeX with a conversion for each value:
+# min(COLUMN), max(COLUMN), sum(COLUMN) or rows, their number; text(COLUMN) is no number. FORMAT is TeX with a conversion for each value:
 #
 #	%.2f	two decimals	%d	whole
 #	%.3s	three digits that count; of text(), as many characters	%s	all of a text
@@ -75,12 +75,12 @@ function cell(word, n,    name, factor, fold, i, v, best) {
 	}
 	if (word == "rows")
 		return n
-	if (match(word, /^(min|max|text)\(/)) {
+	if (match(word, /^(min|max|sum|text)\(/)) {
 		fold = substr(word, 1, RLENGTH - 1)
 		word = substr(word, RLENGTH + 1, length(word) - RLENGTH - 1)
 	}
-	if (n != 1 && fold !~ /^m/) {
-		BAD = n " rows match; one is meant, or min(" word "), max(" word ") of every"
+	if (n != 1 && fold !~ /^(min|max|sum)$/) {
+		BAD = n " rows match; one is meant, or min(" word "), max(" word "), sum(" word ") of every"
 		return 0
 	}
 	for (i = 1; i <= n; i++) {
@@ -92,7 +92,9 @@ function cell(word, n,    name, factor, fold, i, v, best) {
 			return 0
 		}
 		v *= factor
-		if (i == 1 || (fold == "max" ? v > best : v < best))
+		if (fold == "sum")
+			best += v
+		else if (i == 1 || (fold == "max" ? v > best : v < best))
 			best = v
 	}
 	return best
@@ -103,7 +105,7 @@ function columns(values,    n, w, i, out) {
 	n = split(values, w, " ")
 	for (i = 1; i <= n; i++) {
 		sub(/[*\/][0-9.e+-]+$/, "", w[i])
-		gsub(/^(min|max|text)\(|\)$/, "", w[i])
+		gsub(/^(min|max|sum|text)\(|\)$/, "", w[i])
 		if (w[i] != "rows")
 			out = out " " w[i]
 	}

@@ -95,9 +95,9 @@ arguments() {
 
 @test "numbers: groups, every row, lines of a file" {
 	printf 'a\nb\na a\n' >"$BATS_TEST_TMPDIR/file"
-	run -0 numbers 'X{One,Many}{R,M}\tone/ratios.tsv\tmode=spin qd={1,32}\t{ratio,ratio*2}\t%d' 'Y{Least,Most}\tone/ratios.tsv\tevery mode=spin\t{min,max}(ratio)\t%.1f' \
+	run -0 numbers 'X{One,Many}{R,M}\tone/ratios.tsv\tmode=spin qd={1,32}\t{ratio,ratio*2}\t%d' 'Y{Least,Most,All}\tone/ratios.tsv\tevery mode=spin\t{min,max,sum}(ratio)\t%.1f' \
 		'Z\tone/ratios.tsv\tevery\trows\t%d' 'F\t./file\t^a\tlines\t%d'
-	[[ $(sed -E 's/.*\{.(.*)\}\{(.*).xspace.*/\1=\2/' <<<"$output" | tr '\n' ' ') == 'XOneR=2 XOneM=4 XManyR=12\,346 XManyM=24\,691 YLeast=1.9 YMost=12\,345.6 Z=3 F=2 ' ]]
+	[[ $(sed -E 's/.*\{.(.*)\}\{(.*).xspace.*/\1=\2/' <<<"$output" | tr '\n' ' ') == 'XOneR=2 XOneM=4 XManyR=12\,346 XManyM=24\,691 YLeast=1.9 YMost=12\,345.6 YAll=12\,347.5 Z=3 F=2 ' ]]
 }
 
 @test "numbers: what has no source is named" {
