@@ -2,15 +2,12 @@
 #
 # runs.awk (with stats.awk, table.awk, native-table.awk): set one run against another: reads cells.tsv of run A, then of run B, both of
 # domains or both of the testbed `process`, and prints rows as ratios.awk or native-ratios.awk does, B's over A's, for each mode and
-# point that both have. The two were not interleaved, so that no cell of one has a partner in the other: a ratio is that of the medians.
+# point that both have. The two were not interleaved, so that no cell of one has a partner in the other: a ratio is the median of those of all pairs.
 #
 #	-v per=MODE		take each cell relative to this mode's in the same block; points without it are left out
-#	-v seed=N -v draws=N	of the bootstrap
 
 BEGIN {
 	FS = OFS = "\t"
-	if (draws == "") draws = 1000
-	if (seed == "") seed = 1
 }
 
 FNR == 1 {
@@ -78,11 +75,8 @@ function ratio_row(k, x,    na, nb, a, b, n, both) {
 		print k, per == "" ? "A" : per, x, n, "-", "-", "-", both
 		return
 	}
-	# Each row has its own stream, so that no row depends on which others are printed.
-	rand_seed(int(seed + rank[k] % 1000003 + length(k x) * 7919))
-	bootstrap_ratio(a, na, b, nb, draws)
-	print k, per == "" ? "A" : per, x, n, sprintf("%.4f", quantile(b, nb, 0.5) / quantile(a, na, 0.5)), \
-		sprintf("%.4f", BOOT_LO), sprintf("%.4f", BOOT_HI), both
+	ratio_interval(a, na, b, nb)
+	print k, per == "" ? "A" : per, x, n, sprintf("%.4f", RATIO), sprintf("%.4f", RATIO_LO), sprintf("%.4f", RATIO_HI), both
 }
 
 END {

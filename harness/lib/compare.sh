@@ -56,7 +56,7 @@ compare_runs() {
 		differ=$(jq -rn -f "$JQ/differ.jq" --slurpfile a "$a/manifest.json" --slurpfile b "$b/manifest.json")
 		note "in their manifests differ: ${differ:-nothing}"
 	fi
-	how="ratio of the medians of at least n repetitions each [bootstrap 95 % interval]"
+	how="median of the ratios of all pairs, of at least n repetitions each [95 % interval; of four or fewer it holds less]"
 	# Emulated, the machine's speed of the day is in all times; what Xen's own pair did in the same minutes takes it out.
 	if [[ $testbeds == tcg* && " $(modes_in "$a") " == *" stock "* && " $(modes_in "$b") " == *" stock "* ]]; then
 		per=stock
@@ -64,7 +64,7 @@ compare_runs() {
 	else
 		how+=";\nthe runs were not interleaved: what else the machine did is in it"
 	fi
-	awk -v seed=1 -v per="$per" -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/runs.awk" "$a/cells.tsv" "$b/cells.tsv" |
+	awk -v per="$per" -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/native-table.awk" -f "$AWK/runs.awk" "$a/cells.tsv" "$b/cells.tsv" |
 		awk -v a=A -v b=B -v named=1 -v how="$how\nA: $a\nB: $b" -f "$AWK/stats.awk" -f "$AWK/compare.awk" || rc=$?
 	((rc != 3)) || die "there is no mode and point that both $a and $b have"
 	return "$rc"

@@ -127,12 +127,12 @@ verdict_of() {
 	[[ $output == *"2.00 [2.00, 2.00]"*"no difference shown (n < 5)"* ]]
 }
 
-@test "runs: the ratio of the medians of each mode, unpaired" {
+@test "runs: the ratio of each mode, unpaired" {
 	run_of slow "event spin" 1 1 1 1 1
 	run_of wide "event spin" 1 2 3 4 5 6 7
 	run "$IDDR" compare quick/slow quick/wide
 	[ "$status" -eq 0 ]
-	# That of 1 to 7 over a constant: 4, and the bootstrap's interval of their median, 2 to 6.
+	# Those of 1 to 7 over a constant, five times: the sixth from either end of 35 pairs, as five in the wrong order may come by chance.
 	[[ $(verdict_of event) == *" 5 "*"4.00 [2.00, 6.00]"*"  faster" ]]
 	[[ $(verdict_of spin) == *"4.00 [2.00, 6.00]"*"  faster" ]]
 	[[ $output == *"what else the machine did is in it"* ]]
