@@ -109,5 +109,7 @@ cmd_supervise() {
 	done
 	((${IDDR_APP_DOMAINS:-1} == 1)) ||
 		usage_error "supervise attaches the disks of one application domain again, and there are IDDR_APP_DOMAINS=$IDDR_APP_DOMAINS: those of the others would be lost with the storage domain"
-	TESTBED_CALL='exec' supervise "$@"
+	# shellcheck disable=SC2034 # testbed_call reads it
+	TESTBED_CALL='exec'
+	supervise "$@"
 }

@@ -195,18 +195,20 @@ alone() {
 	exec "$@"
 }
 
-# testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's. TESTBED_CALL=exec: in place of this shell, so that what is sent
-# to its process number arrives.
+# exec: the command of testbed_call comes in place of this shell, so that what is sent to its process number arrives.
+TESTBED_CALL=
+
+# testbed_call DOM CMD...: run CMD in DOM; no checks beyond the transport's.
 testbed_call() {
 	local dom=$1 dir i ports
 	shift
 	if [[ $(testbed_kind) == xen ]]; then
 		if [[ $dom == dom0 ]]; then
 			# What xl leaves behind for each domain lives as long as that.
-			[[ -z ${TESTBED_CALL:-} ]] || alone "$@"
+			[[ -z $TESTBED_CALL ]] || alone "$@"
 			(alone "$@")
 		else
-			${TESTBED_CALL:-} "$IDDR_BUILD/tools/domain/iddr-agent" call --vchan "$(domain_name "$dom")" -- "$@"
+			$TESTBED_CALL "$IDDR_BUILD/tools/domain/iddr-agent" call --vchan "$(domain_name "$dom")" -- "$@"
 		fi
 		return
 	fi
@@ -217,7 +219,7 @@ testbed_call() {
 		args+=(--unix "$dir/$i")
 	done
 	[[ $dom == dom0 ]] || args+=(--domain "$(domain_name "$dom")")
-	${TESTBED_CALL:-} "$IDDR_BUILD/tools/iddr-agent" call "${args[@]}" -- "$@"
+	$TESTBED_CALL "$IDDR_BUILD/tools/iddr-agent" call "${args[@]}" -- "$@"
 }
 
 # testbed_exec DOM [--] CMD...: run CMD in DOM exactly as given, passing input,
@@ -609,7 +611,8 @@ cmd_down() {
 # help: exec DOM [--] COMMAND... -- run a command in dom0, storage, app (app2 to app4) or standby
 cmd_exec() {
 	(($# >= 2)) || usage_error "exec needs a domain (dom0, storage or app) and a command"
-	TESTBED_CALL='exec' testbed_exec "$@"
+	TESTBED_CALL='exec'
+	testbed_exec "$@"
 }
 
 # help: put FILE DOM:PATH -- copy a file into a domain

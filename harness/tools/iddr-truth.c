@@ -654,7 +654,7 @@ static bool load_write(struct worker *w, enum op op, u64 index, u64 n)
 	bool good;
 	u64 i;
 
-	if (random_below(100) < opt.look) {
+	if (opt.look && random_below(100) < opt.look) {
 		/* What is found is not to be another write's by now. */
 		for (i = 0; i < n; i++)
 			writing[index + i] = true;
