@@ -15,7 +15,7 @@ set multiplot @PLACE title head("Rings against each other, two cores, both sides
 set title "throughput" offset 0,-0.7
 set xlabel "requests published together"
 set ylabel "million requests/s" offset 0.5,0
-plot for [i = 1:words(SUBJECTS)] TABLE using (bulk(i) ? column("batch") : NaN):(column("rate_slice") / 1e6):(column("rate_slice_lo") / 1e6):(column("rate_slice_hi") / 1e6) with yerrorlines ls style_of(word(SUBJECTS, i)) notitle
+plot for [i = 1:words(SUBJECTS)] TABLE using (bulk(i) ? column("batch") : NaN):(column("rate") / 1e6):(column("rate_lo") / 1e6):(column("rate_hi") / 1e6) with yerrorlines ls style_of(word(SUBJECTS, i)) notitle
 set title "lines handed over for a request" offset 0,-0.7
 set ylabel ""
 set key at screen 0.5, screen (0.45 / HEIGHT) center center vertical maxrows 2 Left reverse samplen 3 width -2

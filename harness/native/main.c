@@ -2,7 +2,8 @@
 /*
  * iddr-native run KEY=VALUE...: one subject at one point; what was measured goes
  * to standard output, a line a fact, tab separated. Further verbs: count (what
- * callgrind looks at), noise, soak. harness/lib/native.sh calls it.
+ * callgrind looks at), noise, soak, store (what a file to be served holds).
+ * harness/lib/native.sh calls it.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -112,6 +113,16 @@ static pid_t hog_start(int cpu)
 		n++;
 }
 
+static int store_write(void)
+{
+	u8 *store = aligned_alloc(LINE, STORE);
+
+	store_fill(store);
+	if (fwrite(store, STORE, 1, stdout) != 1 || fflush(stdout))
+		die("cannot write what is to be served: %m");
+	return 0;
+}
+
 static int run(const struct config *c)
 {
 	const char *name = c->subject;
@@ -145,7 +156,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc < 2)
-		die("usage: iddr-native run|count|noise|soak KEY=VALUE...");
+		die("usage: iddr-native run|count|noise|soak KEY=VALUE... or iddr-native store >FILE");
+	if (!strcmp(argv[1], "store"))
+		return store_write();
 	/* Its length varies, so what is counted has none. */
 	if (strcmp(argv[1], "count"))
 		clock_init();

@@ -23,6 +23,9 @@
 #define MAX_DEPTH	256U
 #define SLICE_NS	1000000U
 #define MAX_SLICES	60000U
+/* What is served, as memory or as a file. Each STAMP bytes begin with where they are (store_stamp()). */
+#define STORE		(8U << 20)
+#define STAMP		512U
 
 /* Counters of one side. Its process writes them, the front one reads them. */
 struct counters {
@@ -159,6 +162,22 @@ static inline void window_slice(const struct window *w, struct result *r,
 /* The deadline has passed: warm-up ends, or (true) the measurement. */
 bool window_turn(struct window *w, struct result *r, u64 now);
 void report(const struct window *w, const struct result *r);
+
+/* The first word of what is served from there on. */
+static inline u64 store_stamp(u64 offset)
+{
+	return (offset & (STORE - 1) & ~(u64)(STAMP - 1)) ^ 0x5a5a5a5a5a5a5a5aULL;
+}
+
+void store_fill(u8 *store);
+__attribute__((noreturn)) void wrong_payload(u64 offset);
+
+/* Does it begin as what is served from @offset on? */
+static inline void store_check(const u8 *payload, u64 offset)
+{
+	if (*(const u64 *)payload != store_stamp(offset))
+		wrong_payload(offset);
+}
 
 /* One subject. Return: the process's exit status. */
 int run_pair(const struct config *c);		/* pair.c */

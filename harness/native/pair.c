@@ -17,7 +17,6 @@
 #include "pair.h"
 
 /* What a memory backing serves from: more than the first caches hold. */
-#define STORE		(8U << 20)
 /* Responses of which one is timed, where many are in flight. */
 #define SAMPLE		8U
 #define PAGE		4096UL
@@ -322,7 +321,7 @@ static void back_main(struct side *s, const struct ring_ops *ops)
 	pin(s->c->cpu[BACK]);
 	if (s->c->backing == BACKING_MEMCPY) {
 		s->store = aligned_alloc(PAGE, STORE);
-		memset(s->store, 0x5a, STORE);
+		store_fill(s->store);
 	} else if (s->c->backing >= BACKING_FILE) {
 		uring_open(s);
 	}

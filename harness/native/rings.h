@@ -7,8 +7,9 @@
  *           both event indices in one line, 112-byte slots for either direction
  *   split   the same code on another layout: a ring for each direction, 64-byte
  *           requests, 16-byte responses, each index in a line of its own
- *   phase   split, but a sequence number in each slot instead of an index; what
- *           such a layout, which needs a key of its own to negotiate, would bring
+ *   phase   split, but a sequence number in each slot instead of an index, for
+ *           which a request has a word less; what such a layout, which needs a key
+ *           of its own to negotiate, would bring
  *   rte     two DPDK rings, single producer and consumer, elements of 64 (or
  *           112, as blkif's) and 16 bytes
  *   virtio  a split virtqueue in the shape that polling drivers give it: chains
@@ -16,8 +17,8 @@
  *
  * A process has one `struct side`, owned by its one thread. What the front side
  * pushes are requests, what the back side pushes are the responses to what it
- * popped, in order. A request is filled in by fill_request() and a response taken
- * by take_response(), the same for all; whoever can do so in place does.
+ * popped, in order. A request is filled in by fill_request(), in its slot, and
+ * a response taken by take_response(), from a copy, the same for all.
  */
 #ifndef NATIVE_RINGS_H
 #define NATIVE_RINGS_H
@@ -125,10 +126,10 @@ static __inline_all void fill_request(struct side *s, u64 *slot, u32 words)
 /* What the back side answers: a sum over all that it has read. */
 static __inline_all u64 request_sum(const u64 *w, u32 words)
 {
-	u64 sum = w[W_ID];
+	u64 sum = 0;
 	u32 i;
 
-	for (i = W_REST; i < words; i++)
+	for (i = 0; i < words; i++)
 		sum += w[i];
 	return sum;
 }
@@ -138,16 +139,19 @@ __attribute__((noreturn)) void wrong_response(u64 id, u64 expected);
 static __inline_all void take_response(struct side *s, u64 id, u64 sum,
 				       u32 words)
 {
-	u64 want = s->answered++;
+	u64 want = s->answered++, data;
 	u32 bytes = s->c->bytes;
 
+	data = (want & (s->buffers - 1)) * bytes;
 	/* The words from W_REST on add their own index. */
 	if (id != want || sum != want * (words - W_REST + 1) +
-	    (words - 1 + W_REST) * (words - W_REST) / 2)
+	    (words - 1 + W_REST) * (words - W_REST) / 2 +
+	    data + bytes + want * bytes)
 		wrong_response(id, want);
-	if (bytes)
-		memcpy(s->private, s->data + (want & (s->buffers - 1)) * bytes,
-		       bytes);
+	if (bytes) {
+		memcpy(s->private, s->data + data, bytes);
+		store_check(s->private, want * bytes);
+	}
 }
 
 /* blkif and split: one code, two layouts. */
@@ -362,13 +366,18 @@ static __inline_all bool phase_full(struct side *s, u8 *slots, u32 stride)
 	return true;
 }
 
-/* Hand a slot over. */
-static __inline_all void phase_fill(struct side *s, u8 *slots, u32 stride)
+/* Hand @n slots over, which are filled: the first one last, so that nobody takes a part of them. */
+static __inline_all void phase_fill(struct side *s, u8 *slots, u32 stride, u32 n)
 {
+	u32 i, first = s->tx.prod;
+
 	virt_wmb();
-	WRITE_ONCE(*phase_of(s, slots, s->tx.prod, stride),
-		   s->tx.prod + s->slots);
-	s->tx.prod++;
+	for (i = n - 1; i; i--)
+		WRITE_ONCE(*phase_of(s, slots, first + i, stride),
+			   first + i + s->slots);
+	virt_wmb();
+	WRITE_ONCE(*phase_of(s, slots, first, stride), first + s->slots);
+	s->tx.prod += n;
 }
 
 /* All that iddr_tx_publish() does after P1. */
@@ -386,12 +395,12 @@ static __inline_all void phase_notify(struct side *s)
 
 static __inline_all void phase_push(struct side *s, u32 words, u32 n)
 {
-	for (; n; n--) {
-		/* The last word is half weight, half number. */
-		fill_request(s, (u64 *)slot_at(s, s->req_slot, s->tx.prod,
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		fill_request(s, (u64 *)slot_at(s, s->req_slot, s->tx.prod + i,
 					       SPLIT_SLOT), words);
-		phase_fill(s, s->req_slot, SPLIT_SLOT);
-	}
+	phase_fill(s, s->req_slot, SPLIT_SLOT, n);
 	phase_notify(s);
 }
 
@@ -429,12 +438,12 @@ static __inline_all void phase_answer(struct side *s, u32 words, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		u64 *slot = (u64 *)slot_at(s, s->rsp_slot, s->tx.prod, RESPONSE);
+		u64 *slot = (u64 *)slot_at(s, s->rsp_slot, s->tx.prod + i, RESPONSE);
 
 		slot[0] = request_sum(s->got + i * words, words);
 		*(u32 *)&slot[1] = s->got[i * words + W_ID];
-		phase_fill(s, s->rsp_slot, RESPONSE);
 	}
+	phase_fill(s, s->rsp_slot, RESPONSE, n);
 	phase_notify(s);
 }
 
@@ -450,7 +459,15 @@ static __inline_all void phase_answer(struct side *s, u32 words, u32 n)
 	there_;								\
 })
 
-/* rte */
+/* rte: who writes does so in the slots, who reads has a copy, as ours. */
+
+/* Slot @i of those that were asked for. */
+static __inline_all u64 *rte_slot(const struct rte_ring_zc_data *z, u32 i,
+				  u32 words)
+{
+	return i < z->n1 ? (u64 *)z->ptr1 + i * words :
+			   (u64 *)z->ptr2 + (i - z->n1) * words;
+}
 
 static __inline_all bool rte_wait(struct side *s)
 {
@@ -461,24 +478,22 @@ static __inline_all bool rte_wait(struct side *s)
 
 static __inline_all void rte_push(struct side *s, u32 words, u32 n)
 {
-	u64 r[BACK_BATCH * MAX_WORDS];
-	u32 i, m;
+	struct rte_ring_zc_data z = { 0 };
+	u32 i;
 
-	for (; n; n -= m) {
-		m = n < BACK_BATCH ? n : BACK_BATCH;
-		for (i = 0; i < m; i++)
-			fill_request(s, r + i * words, words);
-		if (rte_ring_sp_enqueue_bulk_elem(s->req, r, words * 8, m,
-						  NULL) != m)
-			die("the DPDK ring is full");
-	}
+	if (rte_ring_enqueue_zc_bulk_elem_start(s->req, words * 8, n, &z,
+						NULL) != n)
+		die("the DPDK ring is full");
+	for (i = 0; i < n; i++)
+		fill_request(s, rte_slot(&z, i, words), words);
+	rte_ring_enqueue_zc_elem_finish(s->req, n);
 }
 
 static __inline_all u32 rte_pop(struct side *s, u32 words)
 {
-	u64 rsp[BACK_BATCH][RESPONSE / 8];
+	u64 rsp[MAX_DEPTH][RESPONSE / 8];
 	u32 n = rte_ring_sc_dequeue_burst_elem(s->rsp, rsp, RESPONSE,
-					       BACK_BATCH, NULL), i;
+					       MAX_DEPTH, NULL), i;
 
 	for (i = 0; i < n; i++)
 		take_response(s, rsp[i][0], rsp[i][1], words);
@@ -493,17 +508,20 @@ static __inline_all u32 rte_get(struct side *s, u32 words)
 
 static __inline_all void rte_answer(struct side *s, u32 words, u32 n)
 {
-	u64 rsp[BACK_BATCH][RESPONSE / 8];
+	struct rte_ring_zc_data z = { 0 };
 	u32 i;
 
+	if (rte_ring_enqueue_zc_bulk_elem_start(s->rsp, RESPONSE, n, &z,
+						NULL) != n)
+		die("the DPDK ring is full");
 	for (i = 0; i < n; i++) {
 		const u64 *w = s->got + i * words;
+		u64 *slot = rte_slot(&z, i, RESPONSE / 8);
 
-		rsp[i][0] = w[W_ID];
-		rsp[i][1] = request_sum(w, words);
+		slot[0] = w[W_ID];
+		slot[1] = request_sum(w, words);
 	}
-	if (rte_ring_sp_enqueue_bulk_elem(s->rsp, rsp, RESPONSE, n, NULL) != n)
-		die("the DPDK ring is full");
+	rte_ring_enqueue_zc_elem_finish(s->rsp, n);
 }
 
 /* virtio: the request of slot i is at req_slot, its answer at rsp_slot. */

@@ -118,7 +118,21 @@ u64 bell_wait(int fd)
 	return rings;
 }
 
-/* A process of this user: CPU time, and context switches of all its threads. */
+void store_fill(u8 *store)
+{
+	u32 i;
+
+	memset(store, 0x5a, STORE);
+	for (i = 0; i < STORE; i += STAMP)
+		*(u64 *)(store + i) = store_stamp(i);
+}
+
+void wrong_payload(u64 offset)
+{
+	die("wrong data: not those of byte %lu", offset & (STORE - 1));
+}
+
+/* A process of this user: CPU time of all its threads, and context switches of the first, which does all but to poll for io_uring. */
 void account_read(struct account *a, pid_t pid)
 {
 	struct timespec t;
@@ -177,7 +191,8 @@ void window_begin(struct window *w, const struct config *c,
 	w->c = c;
 	w->ctl = ctl;
 	w->back = back;
-	w->deadline = ticks() + ((u64)c->warm_ms * 1000000 << 32) / clock_mult;
+	w->deadline = ticks() + (u64)(((unsigned __int128)c->warm_ms *
+				       1000000 << 32) / clock_mult);
 }
 
 bool window_turn(struct window *w, struct result *r, u64 now)

@@ -115,12 +115,12 @@ static __inline_all bool waiter_wait(struct waiter *w, struct iddr_rx *rx)
 				if (iddr_rx_is_armed(rx))
 					iddr_rx_disarm(rx);
 				looks++;
-				if (waiter_relax(w) > w->limits.max_ns &&
-				    budget != U64_MAX) {
-					crowded = true;
-					iddr_wait_lost_cpu(&w->wait);
-				}
-				continue;
+				if (waiter_relax(w) <= w->limits.max_ns ||
+				    budget == U64_MAX)
+					continue;
+				/* To sleep, as queue.c does then. */
+				crowded = true;
+				iddr_wait_lost_cpu(&w->wait);
 			}
 		}
 		if (iddr_rx_arm(rx))

@@ -148,9 +148,9 @@ static inline void iddr_wait_earn(struct iddr_wait *w, u64 max, u64 gap_ns)
  * without one are doubled each time that it was still there, and the next number
  * of them is halved after a while in which it was not. The budget does not learn
  * this: a sleep beside company is short, so that it grows.
- * (Beside a process that never rests, with one request in flight, adaptive does
- * 0.02 of mode event's requests without this, and more than event with it:
- * `make experiment EXP=native`.)
+ * (Beside a process that never rests, with one request in flight, a spinner that
+ * does not know this does a fiftieth of mode event's requests, and adaptive more
+ * than event: `make experiment EXP=native`.)
  */
 #define IDDR_WAIT_PENALTY	4096U	/* waits, at the most */
 #define IDDR_WAIT_QUIET		64U	/* spins */

@@ -82,7 +82,7 @@ broken() {
 
 @test "every subject is measured, with its payload, and its responses are right" {
 	local s
-	head -c 8388608 /dev/zero >"$BATS_TEST_TMPDIR/file"
+	"$NATIVE" store >"$BATS_TEST_TMPDIR/file"
 	for s in line two-lines pipe eventfd event spin busy hybrid adaptive spin-ahead split-event split-spin split-adaptive split-ahead phase-event phase-spin rte64 rte112 virtio; do
 		run -0 timeout 60 "$NATIVE" run subject="$s" ms=20
 		(($(figure requests) > 0))
@@ -95,6 +95,12 @@ broken() {
 		run timeout 60 "$NATIVE" run subject="$s" ms=20 depth=8 bytes=4096 backing=file file="$BATS_TEST_TMPDIR/file"
 		[[ $output != *'cannot use io_uring'* ]] || skip "this kernel does not allow io_uring"
 		((status == 0 && $(figure requests) > 0))
+	done
+	# Other data are found.
+	head -c 8388608 /dev/zero >"$BATS_TEST_TMPDIR/file"
+	for s in event uring; do
+		run -1 timeout 60 "$NATIVE" run subject="$s" ms=20 depth=8 bytes=4096 backing=file file="$BATS_TEST_TMPDIR/file"
+		[[ $output == *'wrong data'* ]]
 	done
 }
 

@@ -150,6 +150,25 @@ blocks() {
 	run -1 awk -f "$AWK_DIR/native-lines.awk" "$BATS_TEST_TMPDIR/none" "$BATS_TEST_TMPDIR/trace"
 }
 
+@test "a cell is disturbed where a side that never rests had less than nine tenths of its core, and only there" {
+	# disturbed PLACE LOAD BACKING SLEEPS SWITCHES BACK-CPU: of a thousand requests, in a second.
+	disturbed() {
+		mkdir -p "$BATS_TEST_TMPDIR/cell"
+		printf '%s\t%s\n' place "$1" load "$2" backing "$3" depth 1 >"$BATS_TEST_TMPDIR/cell/cell.tsv"
+		printf '%s\t%s\n' requests 1000 elapsed_ns 1000000000 front_cpu_ns 990000000 front_switches 3 front_sleeps 0 \
+			back_cpu_ns "$6" back_switches "$5" back_sleeps "$4" >"$BATS_TEST_TMPDIR/cell/raw.tsv"
+		bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/native.sh"; native_disturbed "$1"' x "$BATS_TEST_TMPDIR/cell"
+	}
+	disturbed two quiet null 0 3 890000000
+	run ! disturbed two quiet null 0 3 910000000
+	# Who shares a core, has a neighbour, waits for a file, or sleeps, has less by itself.
+	run ! disturbed one quiet null 0 3 400000000
+	run ! disturbed two hog null 0 3 400000000
+	run ! disturbed two quiet file 0 3 400000000
+	run ! disturbed two quiet null 900 3 400000000
+	run ! disturbed two quiet null 0 1000 400000000
+}
+
 @test "a run: measured once, resumed where a cell is missing, labelled process, redrawn" {
 	export RESULTS=$BATS_TEST_TMPDIR/results PLOTS_OUT=$BATS_TEST_TMPDIR/plots IDDR_BUILD=$BATS_TEST_TMPDIR/build
 	local cells
