@@ -109,7 +109,7 @@ native_disturbed() {
 	awk -F '\t' '{ v[$1] = $2 } END {
 		busy = v["front_cpu_ns"] < v["back_cpu_ns"] ? v["front_cpu_ns"] : v["back_cpu_ns"]
 		exit !(v["place"] == "two" && v["load"] == "quiet" && v["backing"] !~ /^file/ && v["depth"] > 0 && v["requests"] > 0 &&
-			v["front_sleeps"] + v["back_sleeps"] < v["requests"] / 100 && v["front_switches"] + v["back_switches"] < v["requests"] / 2 && busy < 0.9 * v["elapsed_ns"]) }' "$1"/{cell,raw}.tsv
+			v["front_sleeps"] + v["back_sleeps"] < 10 && v["front_switches"] + v["back_switches"] < v["requests"] / 2 && busy < 0.9 * v["elapsed_ns"]) }' "$1"/{cell,raw}.tsv
 }
 
 # native_cell DIR MS CPU CPU KEY ORDER REP BLOCK SUBJECT PLACE LOAD BACKING BYTES DEPTH BATCH: measure a cell into DIR/cells/KEY.

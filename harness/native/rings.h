@@ -159,7 +159,7 @@ static __inline_all void take_response(struct side *s, u64 id, u64 sum,
 /*
  * Asking for slots before their turn, so many ahead: of those that are known to
  * wait, or to be free, within a batch. In Xen's layout it costs, on separate rings
- * it may pay (results/reference/native/), so the modules do not do it; it is
+ * it pays (results/reference/native/), so the modules do not do it; it is
  * measured beside.
  */
 #define AHEAD	8U

@@ -165,7 +165,7 @@ blocks() {
 	run ! disturbed one quiet null 0 3 400000000
 	run ! disturbed two hog null 0 3 400000000
 	run ! disturbed two quiet file 0 3 400000000
-	run ! disturbed two quiet null 900 3 400000000
+	run ! disturbed two quiet null 20 3 400000000
 	run ! disturbed two quiet null 0 1000 400000000
 }
 
