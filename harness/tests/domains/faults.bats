@@ -138,15 +138,6 @@ fault_module() {
 	run ! grep 'libxl: error' "$BATS_FILE_TMPDIR/log"
 }
 
-@test "dom0's clock is set: nobody hangs for that" {
-	dom0 'date -s "@$(($(date +%s) + 60))" >/dev/null'
-	sleep 3
-	dom0 'date -s "@$(($(date +%s) - 60))" >/dev/null'
-	sleep 2
-	rows_are 1
-	run ! grep -E 'hangs|: hang' "$BATS_FILE_TMPDIR/log"
-}
-
 @test "a second supervisor of the same storage domain is refused; the first ends with the command that began it" {
 	run -1 "$IDDR" supervise
 	[[ $output == *'there is a supervisor already, process '* ]]
