@@ -1367,11 +1367,12 @@ static int call_vchan(const char *name, char **argv)
 	if (domid < 0)
 		die(EXIT_TRANSPORT, "there is no domain %s", name);
 	/* From the top: the relay takes them from the bottom. One file for all domains, as each number is a domain's only once. */
-	for (which = VCHANS - 1; !claim("/run/iddr-agent.lock", (off_t)domid * VCHANS + which); which--) {
-		if (which > VCHANS - CALL_VCHANS)
-			continue;
-		claim_again(CALL_VCHANS, end);
-		which = VCHANS;
+	for (i = 0;; i = (i + 1) % CALL_VCHANS) {
+		which = VCHANS - 1 - i;
+		if (claim("/run/iddr-agent.lock", (off_t)domid * VCHANS + which))
+			break;
+		if (i == CALL_VCHANS - 1)
+			claim_again(CALL_VCHANS, end);
 	}
 	for (i = 0; !vchan_connect(&peer.link, domid, which); i++) {
 		/* The server may be on its way back from the last caller. */
