@@ -81,13 +81,14 @@ in_full() {
 	only_in_full "takes $1 s"
 }
 
-# in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status.
+# in_session DOM SCRIPT [ARG...]: run a script in a domain's session; its output and status. What it says of errors comes in the same
+# stream, lest it come after the end.
 in_session() {
 	local dom=$1 script=$2 line to from mark begun='' before='' rc=125
 	shift 2
 	mark="of script $RANDOM$RANDOM"
 	exec {to}<>"$BATS_FILE_TMPDIR/$dom.in" {from}<>"$BATS_FILE_TMPDIR/$dom.out"
-	printf 'echo "begin %s"\n(set -euo pipefail; set -- %s\n%s\n) </dev/null\necho "end %s $?"\n' \
+	printf 'echo "begin %s"\n(set -euo pipefail; set -- %s\n%s\n) </dev/null 2>&1\necho "end %s $?"\n' \
 		"$mark" "${*@Q}" "$script" "$mark" >&"$to"
 	while IFS= read -r -t "${ANSWER_S:-400}" -u "$from" line; do
 		# What an earlier test that was cut short has left.
