@@ -15,6 +15,8 @@
 
 # Memory of each application domain.
 IDDR_APP_MIB=${IDDR_APP_MIB:-448}
+# Of a storage domain, beside its RAM disk. No more than it needs: who follows a dead one waits until Xen has all its pages back.
+STORAGE_MIB=224
 # Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
 TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
@@ -280,6 +282,16 @@ testbed_clock_args() {
 	[[ $(testbed_accel) != tcg ]] || printf 'tsc=unstable'
 }
 
+# testbed_cpu_app: print the CPU of an application domain's. With a standby the emulated machine has one more: while dom0 ends the dead
+# domain, on its own, the application's kernel connects to the standby.
+testbed_cpu_app() {
+	if [[ -z ${IDDR_CPU_APP:-}${QEMU_CPUS:-} && $(testbed_kind) == qemu ]] && standby_wanted; then
+		echo 2
+	else
+		printf '%s\n' "${IDDR_CPU_APP:-0}"
+	fi
+}
+
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
 	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1
@@ -309,8 +321,8 @@ testbed_config() {
 		extra+=" iddr.device=$(backing_device "$BACKING")"
 	fi
 	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
-		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|${IDDR_CPU_APP:-0}|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|; s|@MEMORY_APP@|$IDDR_APP_MIB|" -e "$pci" -e "$disk" \
+		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|$(testbed_cpu_app)|" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|; s|@MEMORY_APP@|$IDDR_APP_MIB|; s|@MEMORY_STORAGE@|$((STORAGE_MIB + ${IDDR_RAMDISK_MIB:-64}))|" -e "$pci" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$file.cfg"
 }
 
@@ -371,7 +383,7 @@ qemu_arguments() {
 		accel+=,kernel-irqchip=split
 	fi
 	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
-		-smp "${QEMU_CPUS:-2}" -m "$memory" -nodefaults -display none -no-reboot \
+		-smp "${QEMU_CPUS:-$(standby_wanted && echo 3 || echo 2)}" -m "$memory" -nodefaults -display none -no-reboot \
 		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \
 		-kernel "$XEN_IMAGE" -append "$xen" \
 		-initrd "$VMLINUX $linux,$IDDR_RUN/boot/dom0.cpio" \
