@@ -15,8 +15,6 @@
 
 # Memory of each application domain.
 IDDR_APP_MIB=${IDDR_APP_MIB:-448}
-# Of a storage domain, beside its RAM disk. No more than it needs: who follows a dead one waits until Xen has all its pages back.
-STORAGE_MIB=224
 # Commands at a time in a testbed of one application domain.
 TESTBED_PORTS=4
 TESTBED_UP_LIMIT=${TESTBED_UP_LIMIT:-150}
@@ -294,7 +292,9 @@ testbed_cpu_app() {
 
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
-	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1
+	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1 memory=448
+	# What it needs without a RAM disk: a standby serves when Xen has all pages of the dead domain back.
+	! standby_wanted || memory=288
 	[[ $1 != standby ]] || file=storage
 	[[ $1 != app? ]] || file=app
 	if [[ $(testbed_kind) == qemu ]]; then
@@ -322,7 +322,7 @@ testbed_config() {
 	fi
 	sed -e "s|@NAME@|$(domain_name "$1")|" -e "s|@TYPE@|$type|; s|@KERNEL@|$boot/vmlinux|; s|@RAMDISK@|$boot/domain.cpio|" \
 		-e "s|@EXTRA@|$extra|; s|@CPU_STORAGE@|${IDDR_CPU_STORAGE:-1}|; s|@CPU_APP@|$(testbed_cpu_app)|" \
-		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|; s|@MEMORY_APP@|$IDDR_APP_MIB|; s|@MEMORY_STORAGE@|$((STORAGE_MIB + ${IDDR_RAMDISK_MIB:-64}))|" -e "$pci" -e "$disk" \
+		-e "s|@VCPUS_APP@|${IDDR_APP_VCPUS:-1}|; s|@MEMORY_APP@|$IDDR_APP_MIB|; s|@MEMORY_STORAGE@|$memory|" -e "$pci" -e "$disk" \
 		"$IDDR_CONFIGS/domains/$file.cfg"
 }
 

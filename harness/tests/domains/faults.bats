@@ -207,11 +207,23 @@ file_disk() {
 	[[ $(field created) == - ]]
 }
 
+@test "the toolstack takes the device of a paused domain: it is being destroyed, which is known before Xen says so" {
+	((STOPPED)) || skip "with BACKING=$BACKING the domain's device is not one of dom0's block devices"
+	spare_waits
+	# The first that xl destroy does.
+	dom0 'xl pause iddr-storage
+	      dir=/local/domain/0/backend/vbd/$(xl domid iddr-storage)
+	      for id in $(xenstore-list "$dir"); do
+		xenstore-write "$dir/$id/online" 0 "$dir/$id/state" 5
+	      done'
+	recovered 4 death
+}
+
 @test "a request is answered that there was none of: the front end takes no more from that domain, and the supervisor replaces it" {
 	in_full 25
 	fault_module iddr_back_respond
 	dom0 'fault-strike response iddr-storage iddr-agent'
-	recovered "$((3 + STOPPED))" disk
+	recovered "$((3 + 2 * STOPPED))" disk
 }
 
 @test "the standby dies with the domain that it stands by for: another one is made, and the load goes on" {
@@ -219,7 +231,7 @@ file_disk() {
 	spare_waits
 	dom standby bash -c '(sleep 0.3; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &' </dev/null
 	storage '(sleep 0.2; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &'
-	rows_are "$((4 + STOPPED))"
+	rows_are "$((4 + 2 * STOPPED))"
 	[[ $(field cause) == death && $(field outcome) == recovered ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 	load_goes_on
 	spare_waits
@@ -245,12 +257,12 @@ file_disk() {
 }
 
 @test "the load has lost nothing, and there was no false alarm" {
-	local incidents=$((2 + STOPPED))
+	local incidents=$((2 + 2 * STOPPED))
 	run dom app fault-load end truth "$DISK" </dev/null
 	[[ $output == *$'exit\t0\n'* ]]
 	grep -qx $'violations\t0' <<<"$output"
 	grep -qx $'writes_failed\t0' <<<"$output"
-	# Of the last supervisor: the panics and the loop, or none yet.
+	# Of the last supervisor: the panics, the loop and what was paused, or none yet.
 	[[ -z ${IDDR_FULL:-} ]] || incidents=0
 	rows_are "$incidents"
 	# The disk, and a spare that there may be, of whichever numbers.
