@@ -102,6 +102,31 @@ field() {
 	[ "$(rows | field domains)" = 4 ]
 }
 
+@test "times as parts of a storage domain's creation and boot, of the cells without a standby" {
+	local i
+	for i in 1 2 3; do
+		cell "a$i" panic isolated survived
+		truth "a$i" 0 15500
+		incident "a$i" death 1000 1100 1400 2000 $((10400 + 1000 * i)) 15000 15200
+	done
+	for i in 1 2; do
+		cell "b$i" panic standby survived
+		truth "b$i" 0 $((1000 + 60 * i))
+		incident "b$i" death 1000 1100 1400 - - 1800 1900
+	done
+	summary >"$BATS_TEST_TMPDIR/summary.tsv"
+	# 600 and 10400.
+	[ "$(field cold_boot_ms 1 <"$BATS_TEST_TMPDIR/summary.tsv")" = 11000 ]
+	[ "$(field outage_per_boot 1 <"$BATS_TEST_TMPDIR/summary.tsv")" = 1.409 ]
+	[ "$(field cold_boot_ms 2 <"$BATS_TEST_TMPDIR/summary.tsv")" = 11000 ]
+	[ "$(field outage_per_boot 2 <"$BATS_TEST_TMPDIR/summary.tsv")" = 0.099 ]
+	[ "$(field outage_max_per_boot 2 <"$BATS_TEST_TMPDIR/summary.tsv")" = 0.102 ]
+	[ "$(field recovery_per_boot 2 <"$BATS_TEST_TMPDIR/summary.tsv")" = 0.073 ]
+	# Without such cells there is nothing that they would be parts of.
+	rm -r "$BATS_TEST_TMPDIR/cells"/a?
+	[ "$(summary | field outage_per_boot)" = - ]
+}
+
 @test "where it took the controller over first, that has its time, from the old domain's end, and the device comes after" {
 	cell a panic standby survived
 	truth a 0 1500
