@@ -11,7 +11,7 @@
 FILE_DISK=/dev/mapper/iddr-disk
 FILE_IMAGE=/run/iddr-disk.img
 FILE_MIB=64
-# What a standby's memory adds to the testbed's.
+# What a standby adds to the testbed's memory, with room to spare.
 # shellcheck disable=SC2034 # others use it
 STANDBY_MIB=512
 

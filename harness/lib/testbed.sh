@@ -283,7 +283,7 @@ testbed_clock_args() {
 # testbed_cpu_app: print the CPU of an application domain's. With a standby the emulated machine has one more: while dom0 ends the dead
 # domain, on its own, the application's kernel connects to the standby.
 testbed_cpu_app() {
-	if [[ -z ${IDDR_CPU_APP:-}${QEMU_CPUS:-} && $(testbed_kind) == qemu ]] && standby_wanted; then
+	if [[ -z ${IDDR_CPU_APP:-} && $(testbed_kind) == qemu ]] && standby_wanted && ((${QEMU_CPUS:-3} > 2)); then
 		echo 2
 	else
 		printf '%s\n' "${IDDR_CPU_APP:-0}"
@@ -293,8 +293,8 @@ testbed_cpu_app() {
 # testbed_config DOM: print the xl configuration of a domain, filled in.
 testbed_config() {
 	local boot extra disk=/@DISK@/d pci=/@PCI@/d type=${IDDR_DOMAIN_TYPE:-pv} file=$1 memory=448
-	# What it needs without a RAM disk: a standby serves when Xen has all pages of the dead domain back.
-	! standby_wanted || memory=288
+	# What it needs beside the RAM disk: a standby serves when Xen has all pages of the dead domain back.
+	! standby_wanted || memory=$((224 + ${IDDR_RAMDISK_MIB:-64}))
 	[[ $1 != standby ]] || file=storage
 	[[ $1 != app? ]] || file=app
 	if [[ $(testbed_kind) == qemu ]]; then
@@ -733,6 +733,7 @@ testbed_facts() {
 		printf 'fact\txen\t%s\n' "$(awk -F ': *' '/^xen_version/ { print $2 }' <<<"$info")"
 		printf 'fact\txen_package\t%s\n' "$(package_version xen-hypervisor-4.17-amd64)"
 		printf 'fact\txen_commandline\t%s\n' "$(awk -F ': *' '/^xen_commandline/ { sub(/^[^:]*: */, ""); print }' <<<"$info")"
+		printf 'fact\txen_cpus\t%s\n' "$(awk -F ': *' '/^nr_cpus/ { print $2 }' <<<"$info")"
 		printf 'fact\txen_scheduler\t%s\n' "$(awk -F ': *' '/^xen_scheduler/ { print $2 }' <<<"$info")"
 		printf 'fact\txen_scheduler_parameters\t%s\n' "$(head -n 1 <<<"$sched")"
 		printf 'fact\tkernel\t%s\n' "$(testbed_exec app uname -rv </dev/null)"

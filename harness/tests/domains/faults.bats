@@ -207,16 +207,25 @@ file_disk() {
 	[[ $(field created) == - ]]
 }
 
-@test "the toolstack takes the device of a paused domain: it is being destroyed, which is known before Xen says so" {
-	((STOPPED)) || skip "with BACKING=$BACKING the domain's device is not one of dom0's block devices"
+@test "xl destroy waits for a device that has stopped: the supervisor does not, and both are done in the end" {
+	((STOPPED)) || skip "with BACKING=$BACKING dom0 has no device that could be stopped"
+	local id
 	spare_waits
-	# The first that xl destroy does.
-	dom0 'xl pause iddr-storage
-	      dir=/local/domain/0/backend/vbd/$(xl domid iddr-storage)
-	      for id in $(xenstore-list "$dir"); do
-		xenstore-write "$dir/$id/online" 0 "$dir/$id/state" 5
-	      done'
+	file_disk suspend --noflush --nolockfs
+	id=$(dom0 'xl domid iddr-storage; (xl destroy iddr-storage || true; echo done >/run/destroyed) </dev/null >/dev/null 2>&1 &')
+	# Without an answer for six seconds it would be a hang. (It is destroyed by name, of which there is soon another.)
+	says "($id): death"
+	file_disk resume
 	recovered 4 death
+	dom0 'for ((i = 0; i < 300; i++)); do
+		[[ ! -e /run/destroyed ]] || break
+		sleep 0.1
+	      done
+	      rm /run/destroyed
+	      xl list "$1" 2>/dev/null && exit 1
+	      xenstore-ls -f | grep -E "^/(libxl|local/domain/0/backend/[a-z]+|local/domain)/$1(/| )" && exit 1
+	      ls /var/lib/xen | grep -F ".$1." && exit 1
+	      exit 0' "$id"
 }
 
 @test "a request is answered that there was none of: the front end takes no more from that domain, and the supervisor replaces it" {
