@@ -206,14 +206,14 @@ verify_loads() {
 		--rw=randwrite "${@:2}" >/tmp/fio.out 2>&1 || { cat /tmp/fio.out; exit 1; }' "$DISK" "${jobs[@]}"
 }
 
-# background_load DISK [IOPS]: verify load in the application domain until /tmp/stop
+# background_load DISK [IOPS]: verify load (by $LOAD_ENGINE) in the application domain until /tmp/stop
 # exists; its verdict is in /tmp/load. It is one run of fio, with I/O in flight nearly all the
 # time: between short ones a fast machine does little else than to start the next.
 background_load() {
 	app 'rm -f /tmp/stop /tmp/load
 	     read -r before </sys/block/$1/iddr/queue0/requests
 	     (exec 9</dev/$1	# fio closes it now and then
-	      fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --loops=1000000 \
+	      fio --allow_file_create=0 --name=v --filename=/dev/$1 --ioengine=$3 --direct=1 --rw=randwrite --bs=4k --loops=1000000 \
 		--offset=8m --size=1m --iodepth=8 ${2:+--rate_iops=$2} --verify=crc32c --verify_fatal=1 >/tmp/load.out 2>&1 &
 	      fio=$!
 	      until [[ -e /tmp/stop ]] || ! kill -0 $fio; do sleep 0.1; done
@@ -232,7 +232,7 @@ background_load() {
 		((now < before + 30)) || exit 0
 		sleep 0.1
 	     done
-	     exit 1' "$@"
+	     exit 1' "$1" "${2:-}" "${LOAD_ENGINE:-libaio}"
 }
 
 # load_was_good: end the background load and insist on its verdict.

@@ -4,6 +4,10 @@
 
 load lib
 
+# Not libaio: a task that waits for all of its requests and is frozen has a part of them from io_getevents(), and fio 3.33 then waits for all of them
+# again, of which some never come.
+LOAD_ENGINE=io_uring
+
 setup_file() {
 	storage 'modprobe dm-mod'
 	forget_kernel_logs
