@@ -280,10 +280,17 @@ testbed_clock_args() {
 	[[ $(testbed_accel) != tcg ]] || printf 'tsc=unstable'
 }
 
-# testbed_cpu_app: print the CPU of an application domain's. With a standby the emulated machine has one more: while dom0 ends the dead
+# testbed_cpus: print how many CPUs QEMU's machine has. With a standby there is one more, the application domain's: while dom0 ends the dead
 # domain, on its own, the application's kernel connects to the standby.
+testbed_cpus() {
+	local cpus=2
+	! standby_wanted || cpus=3
+	printf '%s\n' "${QEMU_CPUS:-$cpus}"
+}
+
+# testbed_cpu_app: print the CPU of an application domain.
 testbed_cpu_app() {
-	if [[ -z ${IDDR_CPU_APP:-} && $(testbed_kind) == qemu ]] && standby_wanted && ((${QEMU_CPUS:-3} > 2)); then
+	if [[ -z ${IDDR_CPU_APP:-} && $(testbed_kind) == qemu ]] && standby_wanted && (($(testbed_cpus) > 2)); then
 		echo 2
 	else
 		printf '%s\n' "${IDDR_CPU_APP:-0}"
@@ -383,7 +390,7 @@ qemu_arguments() {
 		accel+=,kernel-irqchip=split
 	fi
 	printf '%s\n' -name iddr-testbed -machine q35 -accel "$accel" -cpu "$cpu" \
-		-smp "${QEMU_CPUS:-$(standby_wanted && echo 3 || echo 2)}" -m "$memory" -nodefaults -display none -no-reboot \
+		-smp "$(testbed_cpus)" -m "$memory" -nodefaults -display none -no-reboot \
 		-no-user-config -serial "file:$IDDR_RUN/log/console.log" \
 		-kernel "$XEN_IMAGE" -append "$xen" \
 		-initrd "$VMLINUX $linux,$IDDR_RUN/boot/dom0.cpio" \

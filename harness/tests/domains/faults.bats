@@ -271,7 +271,7 @@ file_disk() {
 	[[ $output == *$'exit\t0\n'* ]]
 	grep -qx $'violations\t0' <<<"$output"
 	grep -qx $'writes_failed\t0' <<<"$output"
-	# Of the last supervisor: the panics, the loop and what was paused, or none yet.
+	# Of the last supervisor: the panics, the loop and the destruction, or none yet.
 	[[ -z ${IDDR_FULL:-} ]] || incidents=0
 	rows_are "$incidents"
 	# The disk, and a spare that there may be, of whichever numbers.

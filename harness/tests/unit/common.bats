@@ -179,6 +179,22 @@ lib() {
 	[[ $output == *'iddr.role=storage'*'driver_domain = 1'* ]]
 }
 
+@test "with a standby the emulated machine has a processor for the application domain alone, unless told otherwise, and storage domains less memory" {
+	local places='testbed_cpus; { testbed_config app; testbed_config storage; } | grep -E "^(memory|cpus)"'
+	export TESTBED=qemu BACKING=file
+	run -0 lib "$places"
+	[[ $output == $'2\nmemory = 448\ncpus = "0"\nmemory = 448\ncpus = "1"' ]]
+	export STANDBY=1
+	run -0 lib "$places"
+	[[ $output == $'3\nmemory = 448\ncpus = "2"\nmemory = 288\ncpus = "1"' ]]
+	IDDR_RAMDISK_MIB=100 QEMU_CPUS=2 run -0 lib "$places"
+	[[ $output == $'2\nmemory = 448\ncpus = "0"\nmemory = 324\ncpus = "1"' ]]
+	IDDR_CPU_APP=0 QEMU_CPUS=4 run -0 lib "$places"
+	[[ $output == $'4\nmemory = 448\ncpus = "0"\nmemory = 288\ncpus = "1"' ]]
+	TESTBED=xen run -0 lib "$places"
+	[[ $output == *'cpus = "0"'*'cpus = "1"'* ]]
+}
+
 @test "a kernel is found inside a bzImage, and a file without one is an error" {
 	local d=$BATS_TEST_TMPDIR
 	cp /bin/true "$d/elf"
