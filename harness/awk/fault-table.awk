@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# fault-table.awk (with table.awk): the paper's table of a fault campaign from its summary.tsv: a row a fault under the load
+# fault-table.awk (with table.awk): the paper's table of fault campaigns from their summary.tsv: a row a fault under the load
 # that knows what the disk must hold, with what became of both sides, isolated and with the driver in the application's kernel; the
-# rows of a TeX table, in the order of the list that -v order=NAMES gives (with blanks between), those that are there.
+# rows of a TeX table, in the order of the list that -v order=NAMES gives (with blanks between), those that are there. A fault is
+# the first campaign's that has it; one of a later one has a star.
 
 BEGIN { FS = "\t" }
 FNR == 1 {
 	header()
+	campaign++
 	next
 }
-col("load") == "truth" {
+col("load") == "truth" && (!(col("fault") in there) || there[col("fault")] == campaign) {
 	key = col("fault") SUBSEP col("arrangement")
-	there[col("fault")]
+	there[col("fault")] = campaign
 	driver[key] = col("driver_kernel")
 	kernel[key] = col("application_kernel")
 	application[key] = col("application")
@@ -27,8 +29,8 @@ END {
 		a = name[i] SUBSEP "isolated"
 		m = name[i] SUBSEP "monolithic"
 		s = name[i] SUBSEP "standby"
-		printf "%s & %s & %s & %s & %s & %s & %s \\\\\n", name[i], text(driver, a), text(application, a), seconds(a), seconds(s), \
-			text(kernel, m), text(application, m)
+		printf "%s%s & %s & %s & %s & %s & %s & %s \\\\\n", name[i], (there[name[i]] > 1 ? "$^\\ast$" : ""), \
+			text(driver, a), text(application, a), seconds(a), seconds(s), text(kernel, m), text(application, m)
 	}
 }
 

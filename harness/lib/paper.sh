@@ -39,7 +39,8 @@ paper_complaints() {
 
 # paper_tables OUT: those tables that are as long as their run.
 paper_tables() {
-	awk -v order="$(awk 'NF { printf "%s ", $1 }' <<<"$FAULTS")" -f "$AWK/table.awk" -f "$AWK/fault-table.awk" "$RESULTS/reference/faults/summary.tsv" >"$1/faults.tex"
+	awk -v order="$(awk 'NF { printf "%s ", $1 }' <<<"$FAULTS")" -f "$AWK/table.awk" -f "$AWK/fault-table.awk" \
+		"$RESULTS"/reference/faults{,-nvme}/summary.tsv >"$1/faults.tex"
 	[[ -s $1/faults.tex ]] || die "$RESULTS/reference/faults/summary.tsv has no fault for the paper's table"
 }
 

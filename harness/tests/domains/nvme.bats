@@ -94,6 +94,19 @@ events() {
 	[[ $after == "$before" ]]
 }
 
+@test "DMA to memory that is not the domain's: the IOMMU keeps it out, Xen says so, and the command is tried again" {
+	local said
+	storage 'insmod /iddr/modules/iddr_fault.ko at=dma_map_page_attrs'
+	app 'head -c 65536 /dev/urandom >/tmp/data
+		dd if=/tmp/data of=/dev/$1 bs=64k oflag=direct status=none' "$DISK"
+	storage 'echo dma >/sys/kernel/debug/iddr_fault/inject'
+	app 'dd if=/dev/$1 bs=4k count=16 iflag=direct status=none | cmp - /tmp/data' "$DISK"
+	[[ $(storage 'cat /sys/kernel/debug/iddr_fault/inject; rmmod iddr_fault') == none ]]
+	said=$(dom0 'xl dmesg -c')
+	echo "$said"
+	[[ $said == *"a0000"* ]]
+}
+
 @test "the storage domain is destroyed and created anew: it is the same disk with the same data" {
 	in_full 35
 	local sum wwid

@@ -33,7 +33,7 @@ claims() {
 		[[ -s $f ]] || { echo "missing: $f"; return 1; }
 	done < <(grep -oE '\(results/reference/[^)]*\)' CLAIMS.md | tr -d '()')
 	while IFS= read -r f; do
-		[[ $f == faults || -f configs/experiments/$f ]] || { echo "no experiment $f"; return 1; }
+		[[ $f =~ ^faults(-nvme)?$ || -f configs/experiments/$f ]] || { echo "no experiment $f"; return 1; }
 	done < <(grep -oE 'EXP=[a-z-]+' CLAIMS.md | cut -d = -f 2 | sort -u)
 }
 

@@ -102,6 +102,18 @@ field() {
 	[ "$(rows | field domains)" = 4 ]
 }
 
+@test "the paper's table has a fault of the first campaign that has it, and marks those of another" {
+	local columns=$'fault\tarrangement\tload\tdriver_kernel\tapplication_kernel\tapplication\toutage_ms'
+	printf '%s\n' "$columns" $'panic\tisolated\ttruth\tdied\tsurvived\tunaware\t10190' $'panic\tmonolithic\ttruth\t-\tgone\tgone\t-' \
+		$'panic\tisolated\tsqlite\tdied\tsurvived\tunaware\t9' >"$BATS_TEST_TMPDIR/file.tsv"
+	printf '%s\n' "$columns" $'wild-dma\tisolated\ttruth\tsurvived\tsurvived\tunaware\t140' $'panic\tstandby\ttruth\tdied\tsurvived\tunaware\t600' \
+		>"$BATS_TEST_TMPDIR/nvme.tsv"
+	run -0 awk -v order='wild-dma panic loop' -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-table.awk" "$BATS_TEST_TMPDIR"/{file,nvme}.tsv
+	[ "${lines[0]}" = 'wild-dma$^\ast$ & survived & unaware & 0.1\,s & --- & --- & --- \\' ]
+	[ "${lines[1]}" = 'panic & died & unaware & 10.2\,s & --- & gone & gone \\' ]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
 @test "times as parts of a storage domain's creation and boot, of the cells without a standby" {
 	local i
 	for i in 1 2 3; do
