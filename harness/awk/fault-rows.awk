@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # fault-rows.awk: rows.tsv from the cells of a fault campaign: a row a cell. Read are their outcome.tsv (named on the command
-# line) and, from beside each, the supervisor's row, the load's figures, and what was left afterwards.
+# line) and, from beside each, the supervisor's row and messages, the load's figures, and what was left afterwards. The names of faults
+# after which a supervisor has nothing to do are in -v passing=NAMES, with blanks between.
 #
-#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own; alarm: it saw
-#	                     anything at all though there was no fault
+#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own
 #	application_kernel   survived, silent (its domain is there and does not answer) or gone
 #	application          unaware (nothing but delay), errors, damaged (the disk did not hold what it should), stuck (requests that
 #	                     never ended, or no verdict) or gone
@@ -16,15 +16,19 @@
 #	                     unended: there was none any more; slowest_ms: the slowest request
 #	app_..., dom0_...    what there was after the cell, when the disk was detached: threads, memory of the kernel that it cannot
 #	                     give back (KiB), pages in quarantine, nodes in xenstore; domains: that Xen knows, dom0 too
+#	alarms               incidents that the supervisor has begun, beyond the one that the fault is; - where there is none
 #	order, boot          in which order cells ran; which boot of the application domain it was
 #	rate_before          answers a second of the load before the outage, its first second left out
 
 BEGIN {
 	FS = OFS = "\t"
+	n = split(passing, name, " ")
+	for (i = 1; i <= n; i++)
+		passes[name[i]]
 	REST = "app_threads app_kernel_kib app_quarantined dom0_threads dom0_kernel_kib xenstore_nodes domains"
 	print "fault", "arrangement", "load", "repetition", "backing", "driver_kernel", "application_kernel", "application", "requests", \
 		"failed", "unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", \
-		"up_ms", "controller_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "slowest_ms", "restarts", words(REST, 1), words("order boot rate_before", 1)
+		"up_ms", "controller_ms", "device_ms", "answer_ms", "recovery_ms", "outage_ms", "slowest_ms", "restarts", "alarms", words(REST, 1), words("order boot rate_before", 1)
 }
 
 FNR == 1 {
@@ -42,6 +46,19 @@ function read_pairs(file,    line, part) {
 		split(line, part, "\t")
 		value[part[1]] = part[2]
 	}
+	close(file)
+}
+
+# read_messages: how many incidents the supervisor has begun, and of what, if it has ended none.
+function read_messages(file,    line) {
+	while ((getline line < file) > 0)
+		if (line ~ /^iddr-supervise: [^ ]+ \([0-9]+\): (death|hang|disk|unfinished)$/) {
+			value["incidents"]++
+			if (!("cause" in value)) {
+				value["cause"] = line
+				sub(/.*: /, "", value["cause"])
+			}
+		}
 	close(file)
 }
 
@@ -71,6 +88,12 @@ function read_rate(file,    line, part, n, answers, bins) {
 		value["rate_before"] = sprintf("%.1f", answers * 10 / bins)
 }
 
+# alarms: incidents that there should not have been.
+function alarms(    due) {
+	due = !(value["fault"] in passes)
+	return value["arrangement"] == "monolithic" ? "-" : value["incidents"] > due ? value["incidents"] - due : 0
+}
+
 # between: milliseconds from one stage to another, - if either is unknown.
 function between(from, to) {
 	return value[from] ~ /^[0-9]+$/ && value[to] ~ /^[0-9]+$/ ? value[to] - value[from] : "-"
@@ -97,10 +120,10 @@ function row(    driver, application, failed, outage) {
 		return
 	read_pairs(dir "truth.tsv")
 	read_incident(dir "supervise.tsv")
+	read_messages(dir "supervise.log")
 	read_pairs(dir "rest.tsv")
 	read_rate(dir "timeline.tsv")
-	driver = value["arrangement"] == "monolithic" ? "-" : value["fault"] == "none" && "cause" in value ? "alarm" : value["cause"] == "death" ? "died" : \
-		value["cause"] == "hang" ? "hung" : "survived"
+	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : value["cause"] == "hang" ? "hung" : "survived"
 	failed = figure("writes_failed reads_failed flushes_failed")
 	if (value["application_kernel"] != "survived")
 		application = "gone"
@@ -120,7 +143,7 @@ function row(    driver, application, failed, outage) {
 		between(value["controller"] ~ /^[0-9]/ ? "controller" : value["up"] == "-" ? "gone" : "up", "device"), \
 		between("device", "completed"), between("detected", "completed"), outage, \
 		"slowest_ms" in value ? figure("slowest_ms") : "-", \
-		"attempts" in value ? value["attempts"] : "-", words(REST, 0), words("order boot rate_before", 0)
+		"attempts" in value ? value["attempts"] : "-", alarms(), words(REST, 0), words("order boot rate_before", 0)
 }
 
 # words: the names of a list as columns, or what each is.

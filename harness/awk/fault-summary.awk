@@ -2,7 +2,7 @@
 #
 # fault-summary.awk: summary.tsv from rows.tsv: a row a fault, arrangement and load. Of what became of something, each outcome with
 # how often it came ("survived", or "survived 9 gone 1"); kernels_lost: how often the application's did not survive; sums of
-# what was lost, - if of some cell that is not known; medians of times; the longest outage and request of any cell, - if that is not known of some.
+# what was lost and of alarms, - if of some cell that is not known; medians of times; the longest outage and request of any cell, - if that is not known of some.
 # An outage that did not end is longer than any that did. cold_boot_ms: what a storage domain took to be created and to boot, the median of
 # the run's cells without a standby; outage_per_boot, outage_max_per_boot, recovery_per_boot: those times as parts of it.
 # Load with stats.awk and table.awk.
@@ -40,7 +40,7 @@ END {
 	print "fault", "arrangement", "load", "backing", "cells", "driver_kernel", "application_kernel", "kernels_lost", "application", "requests", "failed", \
 		"unanswered", "lost", "reverted", "misdirected", "corrupt", "detected_ms", "gone_ms", "created_ms", "up_ms", "controller_ms", "device_ms", \
 		"answer_ms", "recovery_ms", "outage_ms", "outage_max_ms", "slowest_max_ms", \
-		"cold_boot_ms", "outage_per_boot", "outage_max_per_boot", "recovery_per_boot"
+		"cold_boot_ms", "outage_per_boot", "outage_max_per_boot", "recovery_per_boot", "alarms"
 	boot = median("boot", "", 0.5)
 	for (i = 1; i <= groups; i++) {
 		key = order[i]
@@ -51,7 +51,7 @@ END {
 			median(key, "device_ms", 0.5), \
 			median(key, "answer_ms", 0.5), median(key, "recovery_ms", 0.5), median(key, "outage_ms", 0.5), \
 			most(key, "outage_ms"), most(key, "slowest_ms"), boot, part(median(key, "outage_ms", 0.5)), part(most(key, "outage_ms")), \
-			part(median(key, "recovery_ms", 0.5))
+			part(median(key, "recovery_ms", 0.5)), total(key, "alarms")
 	}
 }
 

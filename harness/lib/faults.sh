@@ -29,6 +29,7 @@ lost-irq     skip        irq
 wild-dma     dma         dma
 back-loop    loop        iddr_back_drain
 lost-notify  skip        iddr_queue_notify
+lost-upcall  skip        iddr_queue_upcall
 bad-response response    iddr_back_respond
 destroy      -           -
 pause        -           -
@@ -128,7 +129,7 @@ faults_domain() {
 	((rc <= 1)) || testbed_lost "when dom0 was asked for the domain $1"
 	if ((rc)); then
 		printf 'gone\n'
-	elif limited 15 in_dom "$1" true </dev/null >/dev/null 2>&1; then
+	elif limited 60 in_dom "$1" true </dev/null >/dev/null 2>&1; then
 		printf 'survived\n'
 	else
 		printf 'silent\n'
@@ -219,8 +220,10 @@ faults_standby_waits() {
 
 # faults_isolated FAULT LOAD [STANDBY]: a cell in the present directory, with a standby if STANDBY is 1.
 faults_isolated() {
-	local boot pid kernel end
+	local boot pid kernel end spoilt=
 	faults_both
+	# Until it has ended well.
+	FAULTS_SPOILT=1
 	boot=$(in_dom app cat /proc/sys/kernel/random/boot_id </dev/null)
 	limited 90 in_dom app fault-load start "$2" "$FAULTS_DISK" </dev/null || testbed_lost "while the load was started"
 	faults_arm storage "$1" || testbed_lost "while the fault $1 was prepared in the storage domain"
@@ -245,7 +248,7 @@ faults_isolated() {
 	else
 		# Else the row says what was not reached.
 		(wait_for $((FAULTS_HANG + 200)) "the recovery" supervise.log faults_rows supervise.tsv) || true
-		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_waits) || FAULTS_SPOILT=1
+		[[ -z ${3:-} ]] || (wait_for 90 "the next standby" supervise.log faults_standby_waits) || spoilt=1
 		sleep 3
 	fi
 	faults_rows supervise.tsv || faults_struck "$1" storage
@@ -261,6 +264,7 @@ faults_isolated() {
 	# Whatever has become of the application domain, this is the cell: if it is not as it should be, the next one has another.
 	kernel=$(faults_kernel app "$boot")
 	if [[ $kernel == survived ]] && grep -q '^violations' truth.tsv && disk_detach app "$FAULTS_DISK" 8>&-; then
+		FAULTS_SPOILT=$spoilt
 		# After which nothing should be left.
 		{
 			limited 60 in_dom app fault-rest app </dev/null
@@ -268,7 +272,6 @@ faults_isolated() {
 		} >rest.tsv || true
 	else
 		note "the application domain and its disk are not as they were: the next cell has new domains"
-		FAULTS_SPOILT=1
 	fi
 	[[ $kernel != survived ]] || kernel=$(faults_kernel app "$boot")
 	printf 'application_kernel\t%s\n' "$kernel" >>outcome.tsv
@@ -296,10 +299,10 @@ faults_monolithic() {
 	printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
 	: >truth.tsv
 	if [[ $kernel == survived ]]; then
-		# What waits for the driver does not end; NVMe's gives a device 30 seconds.
-		limited 45 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
-		limited 15 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
-		limited 15 in_dom app dmesg </dev/null >app.log 2>&1 || true
+		# With the patience that the isolated side has: NVMe's driver gives a device a minute.
+		limited 240 in_dom app fault-load end "$2" "$FAULTS_DISK" </dev/null >truth.tsv 2>truth.log || true
+		limited 30 in_dom app cat /run/iddr/fault/timeline </dev/null >timeline.tsv 2>/dev/null || true
+		limited 30 in_dom app dmesg </dev/null >app.log 2>&1 || true
 		# One that has lost a processor in the midst of something may answer for a while.
 		kernel=$(faults_domain app)
 		printf 'application_kernel\t%s\n' "$kernel" >outcome.tsv
@@ -323,7 +326,7 @@ faults_derive() {
 	local cells=()
 	mapfile -t cells < <(find "$1/cells" -mindepth 1 -maxdepth 1 -type d ! -name '*.partial' | sort)
 	((${#cells[@]})) || return 0
-	awk -f "$AWK/fault-rows.awk" "${cells[@]/%//outcome.tsv}" >"$1/rows.tsv.tmp"
+	awk -v passing="none $FAULTS_PASSING" -f "$AWK/fault-rows.awk" "${cells[@]/%//outcome.tsv}" >"$1/rows.tsv.tmp"
 	mv -- "$1/rows.tsv.tmp" "$1/rows.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-summary.awk" "$1/rows.tsv" >"$1/summary.tsv.tmp"
 	mv -- "$1/summary.tsv.tmp" "$1/summary.tsv"

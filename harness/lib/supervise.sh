@@ -65,12 +65,13 @@ file_make() {
 # file_remove: on a Xen host, give the device and the room back.
 file_remove() {
 	# shellcheck disable=SC2016 # dom0's shell expands these
-	testbed_call dom0 bash -c '
+	testbed_call dom0 bash -euc '
 		[[ ! -b $1 ]] || dmsetup remove --noudevrules --noudevsync "${1##*/}"
 		losetup -n -O NAME -j "$2" | while read -r loop; do
 			losetup -d "$loop"
 		done
-		rm -f -- "$2"' file "$FILE_DISK" "$FILE_IMAGE" </dev/null >&2
+		rm -f -- "$2"' file "$FILE_DISK" "$FILE_IMAGE" </dev/null >&2 ||
+		warn "dom0 keeps the disk $FILE_DISK, and the file $FILE_IMAGE: see what has it open ('dmsetup info', 'xl block-list')"
 }
 
 # supervise_end: end dom0's supervisor, if there is one: it would make a storage domain anew.

@@ -93,7 +93,7 @@ static bool progress(void)
 {
 	struct queue *old = before;
 	bool all = true;
-	uint64_t requests;
+	uint64_t requests, unconsumed;
 	size_t i;
 	glob_t g;
 
@@ -115,9 +115,10 @@ static bool progress(void)
 		snprintf(q->path, sizeof(q->path), "%s", g.gl_pathv[i]);
 		/* In this order: a request may be answered in between. */
 		if (!counter(q->path, "responses", &q->responses) ||
-		    !counter(q->path, "requests", &requests))
+		    !counter(q->path, "requests", &requests) ||
+		    !counter(q->path, "unconsumed", &unconsumed))
 			continue;
-		q->waiting = requests > q->responses;
+		q->waiting = requests + unconsumed > q->responses;
 		all = all && !stands_still(q->path, q);
 		nr_now++;
 	}
@@ -148,6 +149,8 @@ int main(int argc, char **argv)
 			continue;
 		snprintf(text, sizeof(text), "%ju", ++beat);
 		if (!xs_write(xs, XBT_NULL, KEY, text, strlen(text)))
-			fail("write " KEY);
+			/* It may be for a moment; if not, it is our silence that tells. */
+			fprintf(stderr, "iddr-pulse: cannot write " KEY ": %s\n",
+				strerror(errno));
 	}
 }

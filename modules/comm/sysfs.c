@@ -55,6 +55,16 @@ static u64 iddr_queue_taken(const struct iddr_queue *q)
 	       (u32)(READ_ONCE(q->rx.cons) - counted);
 }
 
+/*
+ * Entries that the peer has published and nobody here has taken: what it says
+ * is shown, and no more than there is room for.
+ */
+static u32 iddr_queue_unconsumed(const struct iddr_queue *q)
+{
+	return min(READ_ONCE(*q->rx.shared_prod) - READ_ONCE(q->rx.cons),
+		   q->nr_slots);
+}
+
 /* Requests travel front -> back, responses the other way. */
 IDDR_COUNTER(requests, q->ops->produces_requests ?
 	     q->tx_stats.entries : iddr_queue_taken(q));
@@ -77,6 +87,7 @@ IDDR_COUNTER(thread_cpu_ns, q->thread ?
 	     READ_ONCE(q->thread->se.sum_exec_runtime) : 0);
 IDDR_COUNTER(thread_pid, q->thread ? task_pid_nr(q->thread) : 0);
 /* Not counters, but numbers all the same. */
+IDDR_COUNTER(unconsumed, iddr_queue_unconsumed(q));
 IDDR_COUNTER(ring_slots, q->nr_slots);
 IDDR_COUNTER(budget_ns, iddr_wait_budget(&q->wait, q->limits,
 					 READ_ONCE(q->mode)));
@@ -123,6 +134,7 @@ static struct attribute *iddr_queue_attrs[] = {
 	&iddr_attr_copied_bytes.attr,
 	&iddr_attr_thread_cpu_ns.attr,
 	&iddr_attr_thread_pid.attr,
+	&iddr_attr_unconsumed.attr,
 	&iddr_attr_ring_slots.attr,
 	&iddr_attr_budget_ns.attr,
 	NULL

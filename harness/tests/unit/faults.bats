@@ -28,7 +28,7 @@ incident() {
 
 # rows, summary: the tables.
 rows() {
-	awk -f "$AWK_DIR/fault-rows.awk" "$BATS_TEST_TMPDIR"/cells/*/outcome.tsv
+	awk -v passing='none io-error' -f "$AWK_DIR/fault-rows.awk" "$BATS_TEST_TMPDIR"/cells/*/outcome.tsv
 }
 summary() {
 	rows >"$BATS_TEST_TMPDIR/rows.tsv"
@@ -49,7 +49,7 @@ field() {
 	[ "$(rows | field driver_kernel)" = died ]
 	[ "$(rows | field application)" = unaware ]
 	[ "$(rows | cut -f 16-24 | tail -n 1)" = "$(printf '%s\n' 100 300 600 12000 - 1000 200 14100 15500 | paste -s)" ]
-	[ "$(rows | cut -f 27-33 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
+	[ "$(rows | cut -f 28-34 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
 }
 
 @test "what grows from one fault to the next is found, what only varies is not; cells in the order in which they ran" {
@@ -263,20 +263,46 @@ faults() {
 	BACKING=${BACKING:-file} bash -c '. "$IDDR_TOP/harness/lib/common.sh"; . "$IDDR_TOP/harness/lib/faults.sh"; "$@"' faults "$@"
 }
 
-@test "an hour without a fault: whatever the supervisor has noticed is a false alarm" {
-	cell a none isolated survived
-	truth a 0 200
+# noticed NAME CAUSE...: the supervisor's messages.
+noticed() {
+	printf 'iddr-supervise: watching iddr-storage (4)\n' >"$BATS_TEST_TMPDIR/cells/$1/supervise.log"
+	((!$#)) || printf 'iddr-supervise: iddr-storage (4): %s\n' "${@:2}" recovered >>"$BATS_TEST_TMPDIR/cells/$1/supervise.log"
+}
+
+@test "whatever the supervisor notices without a fault, or besides it, is a false alarm" {
+	local fault
+	for fault in none io-error panic; do
+		cell "$fault" "$fault" isolated survived
+		truth "$fault" 0 200
+		printf 'incident\tcause\n' >"$BATS_TEST_TMPDIR/cells/$fault/supervise.tsv"
+	done
+	noticed io-error
+	noticed none
+	noticed panic death
+	incident panic death 1000 1100 1400 2000 14000 15000 15200
+	[ "$(summary | awk -F '\t' 'NR > 1 { printf "%s:%s ", $1, $NF }')" = "io-error:0 none:0 panic:0 " ]
+	noticed io-error hang
+	noticed none disk
+	noticed panic death hang death
+	[ "$(summary | awk -F '\t' 'NR > 1 { printf "%s:%s ", $1, $NF }')" = "io-error:1 none:1 panic:2 " ]
+	[ "$(rows | field driver_kernel 1)" = hung ]
+}
+
+@test "a recovery that has not come to an end: what it is of is known all the same" {
+	cell a panic isolated survived
+	truth a '' 15500 unanswered=3
 	printf 'incident\tcause\n' >"$BATS_TEST_TMPDIR/cells/a/supervise.tsv"
-	[ "$(rows | field driver_kernel)" = survived ]
-	incident a disk - 5000 5300 6000 9000 9900 9990
-	[ "$(rows | field driver_kernel)" = alarm ]
+	printf 'iddr-supervise: iddr-storage (4): death\n' >"$BATS_TEST_TMPDIR/cells/a/supervise.log"
+	[ "$(rows | field driver_kernel)" = died ]
+	[ "$(rows | field application)" = stuck ]
+	[ "$(rows | field recovery_ms)" = - ]
 }
 
 @test "a full campaign has over 100 isolated crashes; every fault but the back end's has its control; each line is there once" {
 	local size
 	for size in smoke quick full; do
 		[ -z "$(faults faults_plan "$size" | sort | uniq -d)" ]
-		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" && $1 !~ /^(back-loop|lost-notify|bad-response|none)$/ { print $1 }' | sort -u)" = \
+		[ "$(faults faults_plan "$size" | awk '$2 == "isolated" && $1 !~ /^(back-loop|lost-notify|lost-upcall|bad-response|none)$/ { print $1 }' | sort -u)" = \
 			"$(faults faults_plan "$size" | awk '$2 == "monolithic" { print $1 }' | sort -u)" ]
 	done
 	[ "$(faults faults_plan full | grep -c isolated)" -gt 100 ]
