@@ -20,6 +20,15 @@ struct iddr_ring_header {
 	u8 pad[48];
 };
 
+/* What keeps the ring pages that are not taken back. */
+static void iddr_front_ring_unreserve(struct iddr_queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->nr_ring_pages; i++)
+		iddr_quarantine_unreserve(q->ring_kept[i]);
+}
+
 /*
  * Allocate 1 << @order ring pages, grant them, allocate and bind the event
  * channel. Return: 0 or -errno, reported to xenbus, nothing left behind.
@@ -28,17 +37,26 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 			   unsigned int order)
 {
 	struct iddr_ring_header *h;
-	int err;
+	unsigned int i;
+	int err = 0;
 
 	q->nr_ring_pages = 1U << order;
-	err = xenbus_setup_ring(q->xdev, GFP_KERNEL, &q->ring, q->nr_ring_pages,
-				q->ring_refs);
+	for (i = 0; i < q->nr_ring_pages && !err; i++) {
+		q->ring_kept[i] = iddr_quarantine_reserve();
+		if (!q->ring_kept[i])
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = xenbus_setup_ring(q->xdev,
+					GFP_KERNEL | __GFP_RETRY_MAYFAIL,
+					&q->ring, q->nr_ring_pages,
+					q->ring_refs);
 	if (err) {
 		/* xenbus has reported all but this. */
 		if (err == -ENOMEM)
 			xenbus_dev_fatal(q->xdev, err, "allocating %u ring pages",
 					 q->nr_ring_pages);
-		return err;
+		goto fail_kept;
 	}
 	q->rx_stats.grant_ops += q->nr_ring_pages;
 	h = q->ring;
@@ -71,6 +89,8 @@ int iddr_front_ring_create(struct iddr_queue *q, u32 slot_bytes,
 
 fail_ring:
 	xenbus_teardown_ring(&q->ring, q->nr_ring_pages, q->ring_refs);
+fail_kept:
+	iddr_front_ring_unreserve(q);
 	return err;
 }
 EXPORT_SYMBOL_GPL(iddr_front_ring_create);
@@ -111,7 +131,7 @@ unsigned int iddr_front_ring_destroy(struct iddr_queue *q, bool dying)
 	for (i = 0; i < q->nr_ring_pages; i++)
 		if (!iddr_grant_free(q->xdev->otherend_id,
 				     virt_to_page(q->ring + i * XEN_PAGE_SIZE),
-				     q->ring_refs[i], dying))
+				     q->ring_refs[i], dying, q->ring_kept[i]))
 			mapped++;
 	q->ring = NULL;
 	return mapped;

@@ -132,8 +132,10 @@ struct iddr_queue {
 	bool frozen;			/* entries are left in the ring; under rx_lock */
 	bool broken;			/* protocol error seen: never drain again */
 	const char *offence;		/* and which: set before broken */
-	bool stopped;			/* the thread has ended */
+	bool stopped;			/* the thread has ended, or is parked */
+	bool parked;			/* it waits for the next connection */
 	struct task_struct *thread;
+	u64 thread_ns_before;		/* it has run before this connection */
 
 	enum iddr_mode mode_wanted;	/* written by sysfs */
 	enum iddr_mode mode;		/* in force; written by the thread */
@@ -143,7 +145,9 @@ struct iddr_queue {
 
 	grant_ref_t ring_refs[IDDR_MAX_RING_PAGES];
 	unsigned int nr_ring_pages;
-	evtchn_port_t port;		/* front end only */
+	/* front end only */
+	struct iddr_kept *ring_kept[IDDR_MAX_RING_PAGES];	/* set aside */
+	evtchn_port_t port;
 
 	struct kobject kobj;
 	struct completion kobj_released;
@@ -170,6 +174,7 @@ void iddr_queue_init(struct iddr_queue *q, const struct iddr_queue_ops *ops,
 		     enum iddr_mode mode, const struct iddr_wait_limits *limits);
 int iddr_queue_start(struct iddr_queue *q, const char *thread_name);
 void iddr_queue_stop(struct iddr_queue *q);
+void iddr_queue_park(struct iddr_queue *q);
 void iddr_queue_put(struct iddr_queue *q);
 int iddr_queue_set_mode(struct iddr_queue *q, enum iddr_mode mode);
 int iddr_queue_avail(struct iddr_queue *q);
@@ -244,10 +249,12 @@ int iddr_pool_end(struct iddr_pool *pool, struct iddr_pool_page *chain,
 		  unsigned int *grant_ops);
 
 /* quarantine.c */
+struct iddr_kept *iddr_quarantine_reserve(void);
+void iddr_quarantine_unreserve(struct iddr_kept *k);
 void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
-			  bool dying);
+			  bool dying, struct iddr_kept *reserved);
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
-		     bool dying);
+		     bool dying, struct iddr_kept *reserved);
 unsigned int iddr_quarantine_mapped(domid_t peer);
 int iddr_quarantine_init(void);
 void iddr_quarantine_exit(void);

@@ -51,7 +51,9 @@ int iddr_pool_prefill(struct iddr_pool *pool, unsigned int nr,
 		struct iddr_pool_page *p = &pool->all[pool->nr];
 		int err;
 
-		p->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		/* A parked disk's time limit goes on while this waits. */
+		p->page = alloc_page(GFP_KERNEL | __GFP_RETRY_MAYFAIL |
+				     __GFP_ZERO);
 		if (!p->page)
 			return -ENOMEM;
 		pool->nr++;
@@ -205,7 +207,7 @@ static bool iddr_pool_end_one(struct iddr_pool *pool, struct iddr_pool_page *p)
 		}
 		iddr_quarantine_page(pool->peer, page,
 				     ended ? INVALID_GRANT_REF : p->ref,
-				     READ_ONCE(pool->dying));
+				     READ_ONCE(pool->dying), NULL);
 	}
 	p->lent = NULL;
 	p->granted = false;

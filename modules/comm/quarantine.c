@@ -38,8 +38,9 @@
 #define IDDR_QUARANTINE_EXIT_MS	10000
 #define IDDR_QUARANTINE_LOOK_MS	250
 /*
- * Set aside, so that memory that is short when a peer goes does not make us
- * forget all that it maps: a parked disk waits for as little as one page.
+ * Set aside for data, whose pages the kernel gets back the sooner. Rings have their own: they
+ * are what a peer unmaps last, so that a parked disk does not wait too short
+ * where memory is.
  */
 #define IDDR_QUARANTINE_RESERVE	256
 
@@ -82,16 +83,37 @@ static bool iddr_domain_is_gone(domid_t domid)
 }
 
 /*
+ * Set aside what it takes to keep a page. May sleep.
+ * Return: that, for iddr_grant_free() or iddr_quarantine_unreserve(), or NULL.
+ */
+struct iddr_kept *iddr_quarantine_reserve(void)
+{
+	return kmalloc(sizeof(struct iddr_kept),
+		       GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+}
+EXPORT_SYMBOL_GPL(iddr_quarantine_reserve);
+
+/* It is not needed. @k: may be NULL. Any context. */
+void iddr_quarantine_unreserve(struct iddr_kept *k)
+{
+	kfree(k);
+}
+EXPORT_SYMBOL_GPL(iddr_quarantine_unreserve);
+
+/*
  * Keep @page, whose reference the caller gives up, until @peer cannot reach it.
  * @ref: its grant, which may still be in use and is ended here;
- * INVALID_GRANT_REF if it has ended. @dying: the peer's domain is going. Any
- * context.
+ * INVALID_GRANT_REF if it has ended. @dying: the peer's domain is going.
+ * @reserved: set aside for it, or NULL. Any context.
  */
 void iddr_quarantine_page(domid_t peer, struct page *page, grant_ref_t ref,
-			  bool dying)
+			  bool dying, struct iddr_kept *reserved)
 {
-	struct iddr_kept *k = mempool_alloc(iddr_kept_pool, GFP_ATOMIC);
+	struct iddr_kept *k = reserved;
 	unsigned long flags;
+
+	if (!k)
+		k = mempool_alloc(iddr_kept_pool, GFP_ATOMIC);
 
 	if (!k) {
 		/* The kernel waits for the flags, at least. A grant that has
@@ -118,19 +140,22 @@ EXPORT_SYMBOL_GPL(iddr_quarantine_page);
 /*
  * End a grant and free its page, of which nobody else has a reference: now, or,
  * if the peer has not let go of it or is @dying, when it cannot reach it any
- * more. Any context.
+ * more. @reserved: as above. Any context.
  * Return: whether the peer had let go.
  */
 bool iddr_grant_free(domid_t peer, struct page *page, grant_ref_t ref,
-		     bool dying)
+		     bool dying, struct iddr_kept *reserved)
 {
 	bool ended = gnttab_try_end_foreign_access(ref);
 
-	if (ended && !dying)
+	if (ended && !dying) {
 		__free_page(page);
-	else
+		iddr_quarantine_unreserve(reserved);
+	} else {
 		iddr_quarantine_page(peer, page,
-				     ended ? INVALID_GRANT_REF : ref, dying);
+				     ended ? INVALID_GRANT_REF : ref, dying,
+				     reserved);
+	}
 	return ended;
 }
 EXPORT_SYMBOL_GPL(iddr_grant_free);

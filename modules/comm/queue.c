@@ -83,11 +83,16 @@ void iddr_wait_limits_init(struct iddr_wait_limits *limits,
 }
 EXPORT_SYMBOL_GPL(iddr_wait_limits_init);
 
+/* @q: zeroed, or what it was at an earlier connection, with its parked thread. */
 void iddr_queue_init(struct iddr_queue *q, const struct iddr_queue_ops *ops,
 		     struct xenbus_device *xdev, unsigned int index,
 		     enum iddr_mode mode, const struct iddr_wait_limits *limits)
 {
+	struct task_struct *thread = q->thread;
+
 	memset(q, 0, sizeof(*q));
+	q->thread = thread;
+	q->parked = !!thread;
 	q->ops = ops;
 	q->xdev = xdev;
 	q->index = index;
@@ -395,7 +400,8 @@ EXPORT_SYMBOL_GPL(iddr_queue_upcall);
 /* The thread shall look up from its work: it is to end or to wait otherwise. */
 static bool iddr_queue_must_leave(struct iddr_queue *q)
 {
-	return kthread_should_stop() || READ_ONCE(q->mode_wanted) != q->mode;
+	return kthread_should_stop() || kthread_should_park() ||
+	       READ_ONCE(q->mode_wanted) != q->mode;
 }
 
 static bool iddr_queue_thread_has_work(struct iddr_queue *q)
@@ -565,6 +571,14 @@ static int iddr_queue_thread(void *data)
 	if (!q->ops->drain_atomic)
 		set_freezable();
 	while (!kthread_should_stop()) {
+		if (kthread_should_park()) {
+			/* As it was made: the next connection begins so. */
+			sched_set_normal(current, 0);
+			kthread_parkme();
+			last = 0;
+			eoi_mark = 0;
+			continue;
+		}
 		iddr_queue_switch(q, READ_ONCE(q->mode_wanted));
 		if (q->broken)
 			iddr_queue_run_down(q);
@@ -586,16 +600,22 @@ int iddr_queue_start(struct iddr_queue *q, const char *thread_name)
 
 	if (q->polled)
 		return 0;
+	/* It starts awake: entries may wait already, produced before anyone
+	 * was there to arm.
+	 */
+	q->watching = true;
+	if (q->parked) {
+		q->thread_ns_before = q->thread->se.sum_exec_runtime;
+		q->parked = false;
+		kthread_unpark(q->thread);
+		return 0;
+	}
 	thread = kthread_create(iddr_queue_thread, q, "%s", thread_name);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	/* Kept until iddr_queue_put(), so that sysfs may read its times. */
 	get_task_struct(thread);
 	q->thread = thread;
-	/* It starts awake: entries may wait already, produced before anyone
-	 * was there to arm.
-	 */
-	q->watching = true;
 	wake_up_process(thread);
 	return 0;
 }
@@ -612,12 +632,32 @@ void iddr_queue_stop(struct iddr_queue *q)
 }
 EXPORT_SYMBOL_GPL(iddr_queue_stop);
 
-/* Forget the stopped thread; sysfs is gone. Idempotent. */
+/*
+ * As iddr_queue_stop(), but the thread waits for the next connection: who makes one
+ * may be what kthreadd waits for, where that has to get memory first. Not for a thread that is
+ * frozen with the others: it would not be.
+ */
+void iddr_queue_park(struct iddr_queue *q)
+{
+	if (!q->thread || q->stopped || q->parked)
+		return;
+	kthread_park(q->thread);
+	q->parked = true;
+	WRITE_ONCE(q->stopped, true);
+	wake_up_all(&q->mode_wq);
+}
+EXPORT_SYMBOL_GPL(iddr_queue_park);
+
+/* Forget the thread, stopped or parked; sysfs is gone. Idempotent. May sleep. */
 void iddr_queue_put(struct iddr_queue *q)
 {
-	if (q->thread)
-		put_task_struct(q->thread);
+	if (!q->thread)
+		return;
+	if (q->parked)
+		kthread_stop(q->thread);
+	put_task_struct(q->thread);
 	q->thread = NULL;
+	q->parked = false;
 }
 EXPORT_SYMBOL_GPL(iddr_queue_put);
 

@@ -84,7 +84,8 @@ IDDR_COUNTER(grant_ops, q->tx_stats.grant_ops + q->rx_stats.grant_ops);
 IDDR_COUNTER(copied_bytes, q->tx_stats.copied_bytes + q->rx_stats.copied_bytes);
 /* Up to the last tick for a thread that is running; 0 where there is none. */
 IDDR_COUNTER(thread_cpu_ns, q->thread ?
-	     READ_ONCE(q->thread->se.sum_exec_runtime) : 0);
+	     READ_ONCE(q->thread->se.sum_exec_runtime) -
+	     q->thread_ns_before : 0);
 IDDR_COUNTER(thread_pid, q->thread ? task_pid_nr(q->thread) : 0);
 /* Not counters, but numbers all the same. */
 IDDR_COUNTER(unconsumed, iddr_queue_unconsumed(q));

@@ -139,7 +139,10 @@ static void iddr_front_abort(struct iddr_fdisk *d)
 	mutex_unlock(&d->queues_lock);
 }
 
-/* Return: how many of our pages the back end still maps. */
+/*
+ * What there is of queues, but for a parked disk's threads.
+ * Return: how many of our pages the back end still maps.
+ */
 static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
 {
 	unsigned int i, mapped = 0;
@@ -147,7 +150,8 @@ static unsigned int iddr_front_destroy_queues(struct iddr_fdisk *d)
 	mutex_lock(&d->queues_lock);
 	for (i = 0; i < d->max_queues; i++)
 		mapped += iddr_fqueue_destroy(&d->fqs[i],
-					      iddr_front_back_is_dying(d));
+					      iddr_front_back_is_dying(d),
+					      d->parked);
 	mutex_unlock(&d->queues_lock);
 	/* A queue that is gone does not queue it. */
 	cancel_work_sync(&d->broken_work);
@@ -158,12 +162,15 @@ static void iddr_front_broken_work(struct work_struct *work)
 {
 	struct iddr_fdisk *d =
 		container_of(work, struct iddr_fdisk, broken_work);
+	/* As in the state work, which waits for us. */
+	unsigned int noio = memalloc_noio_save();
 
 	iddr_front_abort(d);
 	xenbus_dev_fatal(d->xdev, d->broken_err,
 			 "back end in domain %d broke the ring protocol (%s); its disk %s",
 			 d->xdev->otherend_id, d->offence,
 			 d->parked ? "is parked" : "fails");
+	memalloc_noio_restore(noio);
 }
 
 /* Any context. */
@@ -506,6 +513,7 @@ static int iddr_front_show_queues(struct iddr_fdisk *d)
 void iddr_fdisk_drop_disk(struct iddr_fdisk *d)
 {
 	struct gendisk *gd = d->gd;
+	unsigned int i;
 
 	if (!gd)
 		return;
@@ -528,16 +536,26 @@ void iddr_fdisk_drop_disk(struct iddr_fdisk *d)
 	blk_mq_free_tag_set(&d->tag_set);
 	WRITE_ONCE(d->gd, NULL);
 	put_disk(gd);
+	/* Those threads that have waited for a connection. */
+	mutex_lock(&d->queues_lock);
+	for (i = 0; i < d->max_queues; i++)
+		if (!d->fqs[i].up)
+			iddr_queue_put(&d->fqs[i].q);
+	mutex_unlock(&d->queues_lock);
 }
 
-/* Take requests, unless the back end is lost already. Return: it is not. */
+/*
+ * Take requests, unless the back end is lost already, or the parked disk given up.
+ * Return: they are taken.
+ */
 static bool iddr_front_open_queues(struct iddr_fdisk *d)
 {
 	unsigned int i;
 	bool open;
 
 	mutex_lock(&d->queues_lock);
-	open = !d->lost;
+	/* Who has been told that it is given up can rely on that. */
+	open = !d->lost && !(d->parked && d->give_up);
 	if (open)
 		d->last_peer = d->xdev->otherend_id;
 	for (i = 0; i < d->nr_queues && open; i++)
@@ -679,9 +697,11 @@ static void iddr_front_resume_disk(struct iddr_fdisk *d)
 	/* This one may do what the one before did not. */
 	if (d->lacking)
 		iddr_front_set_features(d, d->gd);
-	xenbus_switch_state(d->xdev, XenbusStateConnected);
-	if (!iddr_front_open_queues(d))
+	if (!iddr_front_open_queues(d)) {
+		iddr_front_hide_queues(d);
 		return;
+	}
+	xenbus_switch_state(d->xdev, XenbusStateConnected);
 	d->was_connected = true;
 	iddr_front_set_size(d, offers.sectors);
 	iddr_recovery_changed(d);
@@ -782,7 +802,8 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 	} else {
 		unsigned int mapped = iddr_front_lose_back(d);
 
-		again = again && (d->was_connected || d->restored);
+		/* Or one has been refused in favour of the disk that there was. */
+		again = again && (d->was_connected || d->restored || d->reopen);
 		if (again && mapped) {
 			dev_warn(&d->xdev->dev,
 				 "%s: %u pages are still mapped by the back end that is gone; bind the disk again to retry\n",
@@ -804,7 +825,8 @@ static void iddr_front_start_over(struct iddr_fdisk *d)
 /* Begin anew, if that is wanted and the back end is through with the last time. */
 static void iddr_front_reopen(struct iddr_fdisk *d)
 {
-	if (!d->reopen || READ_ONCE(d->back_state) == XenbusStateClosing)
+	if (!d->reopen || d->fqs[0].up ||
+	    READ_ONCE(d->back_state) == XenbusStateClosing)
 		return;
 	d->reopen = false;
 	xenbus_switch_state(d->xdev, XenbusStateInitialising);

@@ -623,7 +623,8 @@ int iddr_fqueue_create(struct iddr_fqueue *fq, struct xenbus_device *xdev,
 		return err;
 
 	err = -ENOMEM;
-	fq->slots = kvcalloc(q->nr_slots, sizeof(*fq->slots), GFP_KERNEL);
+	fq->slots = kvcalloc(q->nr_slots, sizeof(*fq->slots),
+			     GFP_KERNEL | __GFP_RETRY_MAYFAIL);
 	if (!fq->slots)
 		goto fail_ring;
 	err = iddr_queue_start(q, thread_name);
@@ -690,7 +691,8 @@ void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying)
 		return;
 	WRITE_ONCE(fq->data.dying, dying);
 	spin_lock_irq(&fq->q.tx_lock);
-	WRITE_ONCE(fq->dead, true);
+	/* Pairs with the acquires: who sees it sees that the disk is parked. */
+	smp_store_release(&fq->dead, true);
 	spin_unlock_irq(&fq->q.tx_lock);
 }
 
@@ -732,7 +734,7 @@ unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park)
 		cond_resched();
 
 	/* No consumer from here on: not the thread, no upcall, no poller. */
-	iddr_queue_stop(q);
+	iddr_queue_park(q);
 	spin_lock_irq(&q->rx_lock);
 	q->broken = true;
 	spin_unlock_irq(&q->rx_lock);
@@ -755,21 +757,23 @@ unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park)
 
 /*
  * The block device is gone or parked. Undo iddr_fqueue_create() and _prepare().
- * @dying: as above. Idempotent.
+ * @dying: as above. @again: there will be another connection, which has the
+ * thread. Idempotent.
  * Return: how many pages the peer still maps.
  */
-unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying)
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying, bool again)
 {
 	struct iddr_queue *q = &fq->q;
 	unsigned int mapped;
 
+	iddr_queue_park(q);
+	if (!again)
+		iddr_queue_put(q);
 	if (!fq->up)
 		return 0;
-	iddr_queue_stop(q);
 	fq->up = false;
 	/* No upcall from here. */
 	mapped = iddr_front_ring_destroy(q, dying);
-	iddr_queue_put(q);
 	fq->data.dying = dying;
 	fq->desc.dying = dying;
 	mapped += iddr_pool_destroy(&fq->data);

@@ -164,7 +164,8 @@ void iddr_fqueue_open(struct iddr_fqueue *fq);
 void iddr_fqueue_close(struct iddr_fqueue *fq, bool dying);
 unsigned int iddr_fqueue_in_flight(struct iddr_fqueue *fq);
 unsigned int iddr_fqueue_abort(struct iddr_fqueue *fq, bool park);
-unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying);
+unsigned int iddr_fqueue_destroy(struct iddr_fqueue *fq, bool dying,
+				 bool again);
 
 /* control.c, for the others */
 void iddr_fdisk_map_queues(struct iddr_fdisk *d, struct blk_mq_tag_set *set);

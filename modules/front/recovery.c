@@ -5,9 +5,11 @@
  *
  * Parked, a disk is to its users one that takes long. Its gendisk, tags and
  * requests stay, its queue is quiesced, and the block layer has the requests
- * back (its requeue list) that were in flight. Rings, grants and threads went with
+ * back (its requeue list) that were in flight. Rings and grants went with
  * the connection, the pages that the old back end may still reach into
- * quarantine: what is issued again crosses in fresh ones.
+ * quarantine: what is issued again crosses in fresh ones. The queues' threads
+ * wait: to go on takes no memory that cannot be had without I/O, or the disk's
+ * time is over first.
  *
  * Why it is enough to issue again, in any order, what was not answered:
  *   - What was answered is done. A write may be in the device's volatile cache
@@ -16,10 +18,12 @@
  *     it as it would have.
  *   - What was not answered may have been done, wholly, partly or not at all.
  *     It is done (again): a write, a discard and a flush may be done twice, as
- *     long as nothing that was issued later comes in between. Nothing does:
- *     who wants order waits for the answer, and until the first of what was
- *     in flight is issued again there are no answers. Among themselves
- *     requests in flight have no order.
+ *     long as nothing that depends on the first time comes in between. Who wants
+ *     order waits for the answer, and there was none. In a queue what was in
+ *     flight goes before what came while the disk was parked, too. But across
+ *     queues it does not: who reads what another's unanswered write has done,
+ *     and writes the same block without waiting for that answer, may find that
+ *     write done once more, after its own. No file system does that.
  *   - A flush promises what was answered before it was issued; issued again,
  *     later, it covers that and more. FUA is a write and a flush that the block
  *     layer issues when the write is answered (blkif has none): whichever of
@@ -192,8 +196,10 @@ void iddr_recovery_unpark(struct iddr_fdisk *d)
 	d->waits_said = false;
 	d->parked_jiffies += get_jiffies_64() - d->parked_since;
 	cancel_delayed_work(&d->timeout_work);
-	blk_mq_unquiesce_queue(d->gd->queue);
+	/* First what was in flight. Its worker has no need of memory. */
 	blk_mq_kick_requeue_list(d->gd->queue);
+	flush_delayed_work(&d->gd->queue->requeue_work);
+	blk_mq_unquiesce_queue(d->gd->queue);
 }
 
 /* The queues are open again: go on. Under queues_lock. */
@@ -348,9 +354,15 @@ void iddr_recovery_orphan(struct iddr_fdisk *d)
 	d->removing = false;
 	spin_unlock_irq(&d->work_lock);
 	list_move_tail(&d->node, &iddr_orphans);
-	list_for_each_entry(s, &iddr_attached, node)
-		if (s->spare && !strcmp(s->name, d->name))
+	list_for_each_entry(s, &iddr_attached, node) {
+		if (strcmp(s->name, d->name))
+			continue;
+		if (s->spare)
 			iddr_fdisk_queue_work(s);
+		else
+			/* It was to be another disk, and waits for the name. */
+			WRITE_ONCE(d->give_up, true);
+	}
 	/* It may have been asked to give up meanwhile. Not later: when the
 	 * lock is dropped somebody may be through with it.
 	 */
