@@ -10,7 +10,7 @@ load supervise
 setup_file() {
 	# FUNCTION is one of its driver's that each request passes.
 	# And whether the device can be stopped, which is an incident more.
-	export BACKING=${BACKING:-file} STANDBY=1 FUNCTION=blkif_queue_rq TARGET=/dev/xvdb STOPPED=1
+	export BACKING=${BACKING:-file} STANDBY=1 OTHER=xvde FUNCTION=blkif_queue_rq TARGET=/dev/xvdb STOPPED=1
 	[[ $BACKING != nvme ]] || FUNCTION=nvme_setup_cmd TARGET=/dev/nvme0n1 STOPPED=0
 	"$IDDR" up 3>&-
 	attach "$DISK" "$TARGET"
@@ -149,6 +149,54 @@ fault_module() {
 		sleep 0.1
 	      done
 	      exit 1'
+}
+
+@test "the back end is not told of a request, nor would be of others: it stands still, and so does its domain's pulse" {
+	in_full 40
+	supervisor_ends
+	supervisor env STANDBY=0 "$IDDR" supervise
+	fault_module iddr_queue_upcall
+	dom0 'fault-strike skip iddr-storage iddr-agent'
+	recovered 1 hang
+}
+
+@test "a disk that cannot be served any more costs the others nothing: the row says so, and there is no other restart for it" {
+	in_full 90
+	attach "$OTHER" /dev/ram0
+	app 'echo 0 >/sys/block/$1/iddr/recovery_timeout_s' "$OTHER"
+	dom0 'fault-strike destroy iddr-storage iddr-agent'
+	rows_are 2
+	[[ $(field cause) == death && $(field outcome) == partly && $(field attempts) == 1 && $(field device) == - ]] ||
+		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+	grep "does not serve $OTHER, and is left to serve the others" "$BATS_FILE_TMPDIR/log"
+	load_goes_on
+	# The new RAM disk comes in its place; then it is detached.
+	app '[[ $(</sys/block/$1/iddr/state) == parked ]]; echo 1 >/sys/block/$1/iddr/remove' "$OTHER"
+	app 'for ((i = 0; i < 100; i++)); do
+		[[ $(cat /sys/block/$1/iddr/state) != connected ]] || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$OTHER"
+	detach "$OTHER"
+	sleep 3
+	rows_are 2
+	run ! grep ': disk$' "$BATS_FILE_TMPDIR/log"
+	storage 'dmesg -C'
+	provoked="back end of ($DISK|$OTHER) is gone|($DISK|$OTHER): waits until domain|not answered for 5 s|cannot take over the parked disk $OTHER: it is another disk|$OTHER: given up"
+}
+
+@test "a disk that is detached while its storage domain is made anew stays so" {
+	in_full 30
+	dom0 'fault-strike destroy iddr-storage iddr-agent; sleep 1; xl block-detach iddr-app "$1"' "$DISK"
+	rows_are 3
+	[[ $(field cause) == death && $(field outcome) == recovered && $(field up) != - && $(field device) == - ]] ||
+		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+	grep "$DISK has been detached meanwhile" "$BATS_FILE_TMPDIR/log"
+	app '! ls -d /sys/bus/xen/devices/vbd-*; [[ $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"
+	attach "$DISK" "$TARGET"
+	load_goes_on
+	storage 'dmesg -C'
+	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s"
 }
 
 @test "the driver panics: the standby takes over, and there is another one" {

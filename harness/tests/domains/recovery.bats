@@ -49,6 +49,11 @@ load_fails() {
 	     [[ $(</tmp/load) == failed && ! -e /sys/block/$1 ]]' "$DISK"
 }
 
+# front_threads: print the front end's threads of $DISK.
+front_threads() {
+	app 'pgrep "^iddrf/$1$" || true' "$DISK"
+}
+
 # load_waits: it has not ended.
 load_waits() {
 	app '[[ ! -e /tmp/load ]]'
@@ -97,12 +102,16 @@ rebind_front() {
 }
 
 @test "the back end is unbound under load and bound again: nothing but delay, and what was in flight is issued again" {
+	local thread
 	parked_under_load
 	app 'cd /sys/block/$1/iddr; [[ ! -e mode && ! -e queue0 && -e identity ]]' "$DISK"
+	# It waits: to make another may take memory that there is none of.
+	thread=$(front_threads)
 	sleep 2
 	load_waits
 	back_end bind
 	in_state connected
+	[[ $(app 'cat /sys/block/$1/iddr/queue0/thread_pid' "$DISK") == "$thread" ]]
 	app 'cd /sys/block/$1/iddr
 	     (($(<recoveries) == 1 && $(<parked_ms) >= 2000))
 	     for ((i = 0; i < 100 && $(<queue0/responses) < 100; i++)); do sleep 0.1; done
@@ -116,6 +125,7 @@ rebind_front() {
 	done
 	app '(($(</sys/block/$1/iddr/reissued_requests) > 0 && $(</sys/block/$1/iddr/reissued_requests) <= 8))' "$DISK"
 	goes_on
+	[[ -z $(front_threads) ]]
 }
 
 # recovered N: it comes to N recoveries.
@@ -351,6 +361,7 @@ served_as() {
 	detach "$DISK"
 	policy remove 1
 	load_fails
+	[[ -z $(front_threads) ]]
 	provoked+="|$GIVEN_UP"
 }
 
