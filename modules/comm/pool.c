@@ -33,7 +33,8 @@ int iddr_pool_create(struct iddr_pool *pool, domid_t peer, unsigned int max,
 	pool->peer = peer;
 	pool->persistent = persistent;
 	pool->max = max;
-	pool->all = kvcalloc(max, sizeof(*pool->all), GFP_KERNEL);
+	pool->all = kvcalloc(max, sizeof(*pool->all),
+			     GFP_KERNEL | __GFP_RETRY_MAYFAIL);
 	return pool->all ? 0 : -ENOMEM;
 }
 EXPORT_SYMBOL_GPL(iddr_pool_create);

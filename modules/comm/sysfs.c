@@ -57,12 +57,17 @@ static u64 iddr_queue_taken(const struct iddr_queue *q)
 
 /*
  * Entries that the peer has published and nobody here has taken: what it says
- * is shown, and no more than there is room for.
+ * is shown, and no more than there is room for. None, if nobody will.
  */
 static u32 iddr_queue_unconsumed(const struct iddr_queue *q)
 {
-	return min(READ_ONCE(*q->rx.shared_prod) - READ_ONCE(q->rx.cons),
-		   q->nr_slots);
+	u32 cons = READ_ONCE(q->rx.cons);
+
+	if (READ_ONCE(q->broken))
+		return 0;
+	/* What is taken meanwhile must not make it less than nothing. */
+	smp_rmb();
+	return min(READ_ONCE(*q->rx.shared_prod) - cons, q->nr_slots);
 }
 
 /* Requests travel front -> back, responses the other way. */

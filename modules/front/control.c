@@ -697,11 +697,15 @@ static void iddr_front_resume_disk(struct iddr_fdisk *d)
 	/* This one may do what the one before did not. */
 	if (d->lacking)
 		iddr_front_set_features(d, d->gd);
+	xenbus_switch_state(d->xdev, XenbusStateConnected);
 	if (!iddr_front_open_queues(d)) {
-		iddr_front_hide_queues(d);
+		/* Given up meanwhile: this connection is not the next disk's. */
+		if (!READ_ONCE(d->lost)) {
+			d->refused = true;
+			xenbus_switch_state(d->xdev, XenbusStateClosing);
+		}
 		return;
 	}
-	xenbus_switch_state(d->xdev, XenbusStateConnected);
 	d->was_connected = true;
 	iddr_front_set_size(d, offers.sectors);
 	iddr_recovery_changed(d);

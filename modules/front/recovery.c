@@ -19,11 +19,11 @@
  *   - What was not answered may have been done, wholly, partly or not at all.
  *     It is done (again): a write, a discard and a flush may be done twice, as
  *     long as nothing that depends on the first time comes in between. Who wants
- *     order waits for the answer, and there was none. In a queue what was in
- *     flight goes before what came while the disk was parked, too. But across
- *     queues it does not: who reads what another's unanswered write has done,
- *     and writes the same block without waiting for that answer, may find that
- *     write done once more, after its own. No file system does that.
+ *     order waits for the answer, and there was none. But who reads what
+ *     another's unanswered write has done, and writes the same block without
+ *     waiting for that answer, may find that write done once more, after its
+ *     own: what was in flight mostly goes before what came while the disk was
+ *     parked, but the block layer does not promise that. No file system does so.
  *   - A flush promises what was answered before it was issued; issued again,
  *     later, it covers that and more. FUA is a write and a flush that the block
  *     layer issues when the write is answered (blkif has none): whichever of
@@ -196,7 +196,9 @@ void iddr_recovery_unpark(struct iddr_fdisk *d)
 	d->waits_said = false;
 	d->parked_jiffies += get_jiffies_64() - d->parked_since;
 	cancel_delayed_work(&d->timeout_work);
-	/* First what was in flight. Its worker has no need of memory. */
+	/* What was in flight is there when the queue runs. Its worker has no
+	 * need of memory.
+	 */
 	blk_mq_kick_requeue_list(d->gd->queue);
 	flush_delayed_work(&d->gd->queue->requeue_work);
 	blk_mq_unquiesce_queue(d->gd->queue);

@@ -187,12 +187,19 @@ fault_module() {
 
 @test "a disk that is detached while its storage domain is made anew stays so" {
 	in_full 30
-	dom0 'fault-strike destroy iddr-storage iddr-agent; sleep 1; xl block-detach iddr-app "$1"' "$DISK"
+	local i
+	dom0 'fault-strike destroy iddr-storage iddr-agent </dev/null >/dev/null 2>&1 &'
+	for ((i = 0; i < 100; i++)); do
+		(($(grep -c ': death$' "$BATS_FILE_TMPDIR/log") < 2)) || break
+		sleep 0.05
+	done
+	# It is to find that done when it comes to the disks.
+	dom0 'pid=$(pgrep -o -x iddr-supervise); kill -STOP "$pid"; xl block-detach iddr-app "$1"; kill -CONT "$pid"' "$DISK"
 	rows_are 3
 	[[ $(field cause) == death && $(field outcome) == recovered && $(field up) != - && $(field device) == - ]] ||
 		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 	grep "$DISK has been detached meanwhile" "$BATS_FILE_TMPDIR/log"
-	app '! ls -d /sys/bus/xen/devices/vbd-*; [[ $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"
+	app '[[ -z $(ls -d /sys/bus/xen/devices/vbd-* 2>/dev/null) && $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"
 	attach "$DISK" "$TARGET"
 	load_goes_on
 	storage 'dmesg -C'

@@ -54,6 +54,15 @@ front_threads() {
 	app 'pgrep "^iddrf/$1$" || true' "$DISK"
 }
 
+# threads_end: there are none any more, soon.
+threads_end() {
+	app 'for ((i = 0; i < 50; i++)); do
+		pgrep "^iddrf/$1$" >/dev/null || exit 0
+		sleep 0.1
+	     done
+	     pgrep -l "^iddrf/"; exit 1' "$DISK"
+}
+
 # load_waits: it has not ended.
 load_waits() {
 	app '[[ ! -e /tmp/load ]]'
@@ -125,7 +134,7 @@ rebind_front() {
 	done
 	app '(($(</sys/block/$1/iddr/reissued_requests) > 0 && $(</sys/block/$1/iddr/reissued_requests) <= 8))' "$DISK"
 	goes_on
-	[[ -z $(front_threads) ]]
+	threads_end
 }
 
 # recovered N: it comes to N recoveries.
@@ -361,7 +370,7 @@ served_as() {
 	detach "$DISK"
 	policy remove 1
 	load_fails
-	[[ -z $(front_threads) ]]
+	threads_end
 	provoked+="|$GIVEN_UP"
 }
 
