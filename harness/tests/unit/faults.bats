@@ -109,8 +109,8 @@ field() {
 	printf '%s\n' "$columns" $'wild-dma\tisolated\ttruth\tsurvived\tsurvived\tunaware\t140' $'panic\tstandby\ttruth\tdied\tsurvived\tunaware\t600' \
 		>"$BATS_TEST_TMPDIR/nvme.tsv"
 	run -0 awk -v order='wild-dma panic loop' -f "$AWK_DIR/table.awk" -f "$AWK_DIR/fault-table.awk" "$BATS_TEST_TMPDIR"/{file,nvme}.tsv
-	[ "${lines[0]}" = 'wild-dma$^\ast$ & survived & unaware & 0.1\,s & --- & --- & --- \\' ]
-	[ "${lines[1]}" = 'panic & died & unaware & 10.2\,s & --- & gone & gone \\' ]
+	[[ ${lines[0]} == 'wild-dma$^\ast$ & survived & unaware & 0.1\,s & --- & --- & --- '* ]]
+	[[ ${lines[1]} == 'panic & died & unaware & 10.2\,s & --- & gone & gone '* ]]
 	[ "${#lines[@]}" -eq 2 ]
 }
 
