@@ -94,17 +94,22 @@ events() {
 	[[ $after == "$before" ]]
 }
 
-@test "DMA to memory that is not the domain's: the IOMMU keeps it out, Xen says so, and the command is tried again" {
-	local said
+@test "DMA to memory that is not the domain's: the IOMMU keeps it out, and Xen says so; of what was read that page is missing, and all goes on" {
+	local said wrong
 	storage 'insmod /iddr/modules/iddr_fault.ko at=dma_map_page_attrs'
 	app 'head -c 65536 /dev/urandom >/tmp/data
 		dd if=/tmp/data of=/dev/$1 bs=64k oflag=direct status=none' "$DISK"
 	storage 'echo dma >/sys/kernel/debug/iddr_fault/inject'
+	# The device does not know: nobody answers a write to memory.
+	wrong=$(app '{ dd if=/dev/$1 bs=4k count=16 iflag=direct status=none | cmp -l - /tmp/data || true; } |
+		awk "!seen[int((\$1 - 1) / 4096)]++ { n++ } END { print n + 0 }"' "$DISK")
+	echo "$wrong pages are wrong"
+	((wrong <= 1))
 	app 'dd if=/dev/$1 bs=4k count=16 iflag=direct status=none | cmp - /tmp/data' "$DISK"
 	[[ $(storage 'cat /sys/kernel/debug/iddr_fault/inject; rmmod iddr_fault') == none ]]
 	said=$(dom0 'xl dmesg -c')
 	echo "$said"
-	[[ $said == *"a0000"* ]]
+	[[ $said == *"[DMA Write] Request device ["*"] fault addr a0000"* ]]
 }
 
 @test "the storage domain is destroyed and created anew: it is the same disk with the same data" {
