@@ -332,7 +332,8 @@ faults_derive() {
 	mv -- "$1/summary.tsv.tmp" "$1/summary.tsv"
 	awk -f "$AWK/stats.awk" -f "$AWK/table.awk" -f "$AWK/fault-trends.awk" "$1/rows.tsv" >"$1/trends.tsv.tmp"
 	mv -- "$1/trends.tsv.tmp" "$1/trends.tsv"
-	mapfile -t cells < <(find "$1/cells" -path '*.partial' -prune -o -name timeline.tsv -size +0 -print | sort)
+	# Without a fault there is nothing around it.
+	mapfile -t cells < <(find "$1/cells" \( -path '*.partial' -o -path '*/none-*' \) -prune -o -name timeline.tsv -size +0 -print | sort)
 	awk -f "$AWK/fault-timeline.awk" "${cells[@]:-/dev/null}" >"$1/timeline.tsv.tmp"
 	mv -- "$1/timeline.tsv.tmp" "$1/timeline.tsv"
 }
