@@ -94,6 +94,19 @@ events() {
 	[[ $after == "$before" ]]
 }
 
+@test "a disk of the device mapper's that is on it has the name that the device mapper knows" {
+	detach "$DISK"
+	storage 'modprobe dm-mod
+		dmsetup --noudevrules --noudevsync create named --uuid LVM-named --table "0 16384 linear /dev/nvme0n1 0"
+		dmsetup mknodes named
+		dmesg -C'
+	attach "$DISK" /dev/mapper/named
+	[[ $(app 'cat /sys/block/$1/iddr/identity' "$DISK") == LVM-named ]]
+	detach "$DISK"
+	storage 'dmsetup --noudevrules --noudevsync remove named'
+	attach "$DISK" "$TARGET"
+}
+
 @test "DMA to memory that is not the domain's: the IOMMU keeps it out, and Xen says so; of what was read that page is missing, and all goes on" {
 	local said wrong
 	storage 'insmod /iddr/modules/iddr_fault.ko at=dma_map_page_attrs'

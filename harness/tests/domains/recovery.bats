@@ -348,6 +348,18 @@ served_as() {
 	detach "$DISK"
 }
 
+@test "a disk in the domain's memory has no lasting name, whatever the device mapper calls it" {
+	storage 'modprobe -a loop dm-mod
+		truncate -s 8M /run/below
+		dmsetup --noudevrules --noudevsync create named --uuid LVM-named --table "0 16384 linear $(losetup -f --show /run/below) 0"
+		dmsetup mknodes named
+		dmesg -C'
+	attach "$DISK" /dev/mapper/named
+	[[ $(app 'cat /sys/block/$1/iddr/identity' "$DISK") == "$(storage 'cat /proc/sys/kernel/random/boot_id'):"* ]]
+	detach "$DISK"
+	storage 'dmsetup --noudevrules --noudevsync remove named; losetup -D; rm /run/below'
+}
+
 @test "time up, policy fail, remove: each gives up a parked disk, whose I/O fails; a back end that comes then has a new one" {
 	in_full 45
 	local how
