@@ -97,6 +97,7 @@ struct iddr_bdisk {
 	enum iddr_mode mode;			/* of the next connection */
 	struct iddr_wait_limits wait_limits;
 	struct iddr_bdesc published;		/* in xenstore, if it is valid */
+	bool device_gone;			/* we have nothing to serve any more */
 	struct work_struct resize_work;
 	struct ratelimit_state complaints;	/* about requests */
 };
@@ -135,7 +136,10 @@ void iddr_bdisk_resized(struct iddr_bdisk *d)
 	schedule_work(&d->resize_work);
 }
 
-/* Tell the front end of the new size: by the state, written once more. */
+/*
+ * Tell the front end of the new size: by the state, written once more. Or that the
+ * device has gone: that is our end, as it is for a disk that is unbound.
+ */
 static void iddr_back_resize_work(struct work_struct *work)
 {
 	struct iddr_bdisk *d =
@@ -148,6 +152,15 @@ static void iddr_back_resize_work(struct work_struct *work)
 
 	if (sectors == d->published.limits.sectors)
 		return;
+	if (!sectors) {
+		if (xdev->state != XenbusStateConnected)
+			return;
+		d->device_gone = true;
+		xenbus_dev_fatal(xdev, -ENODEV,
+				 "%pg has gone: attach the disk anew when it is back",
+				 d->bdev);
+		return;
+	}
 again:
 	err = xenbus_transaction_start(&t);
 	if (err)
@@ -617,6 +630,8 @@ static bool iddr_back_follow(struct iddr_bdisk *d, enum xenbus_state state)
 		 * closed in between.
 		 */
 		iddr_back_disconnect(d);
+		if (d->device_gone)
+			break;
 		xenbus_switch_state(xdev, XenbusStateInitWait);
 		iddr_back_publish_early(d);
 		break;

@@ -40,7 +40,17 @@ static void iddr_back_complain(struct iddr_bqueue *bq,
 }
 
 /*
- * Answer @req, which is free again. Any context.
+ * Has the device gone: been unplugged, or left by its driver? What it has not done
+ * then fails, and the disk has no size any more (blk_mark_disk_dead(), del_gendisk()).
+ */
+static bool iddr_back_device_is_gone(const struct iddr_bqueue *bq)
+{
+	return bq->limits.sectors && !bdev_nr_sectors(bq->bdev);
+}
+
+/*
+ * Answer @req, which is free again. Any context. Not one that has failed because the
+ * device has gone: another back end may serve it, so that the front end keeps it.
  *
  * A peer that spins gets the answer at once. One that is armed would cost a
  * notification each: answers given by the thread are published when what it is
@@ -53,15 +63,24 @@ static void iddr_back_respond(struct iddr_breq *req)
 	struct blkif_response *rsp;
 	unsigned long flags;
 	bool in_thread, notify = false;
+	bool lost = req->status != BLKIF_RSP_OKAY &&
+		    iddr_back_device_is_gone(bq);
 
-	trace_iddr_response(q, req->id, req->operation, req->status);
+	if (lost)
+		iddr_bdisk_resized(bq->disk);
+	else
+		trace_iddr_response(q, req->id, req->operation, req->status);
 	spin_lock_irqsave(&q->tx_lock, flags);
-	/* Field by field: padding must not carry our stack to the peer. */
-	rsp = &iddr_back_slot(q, q->tx.prod)->rsp;
-	rsp->id = req->id;
-	rsp->operation = req->operation;
-	rsp->status = req->status;
-	q->tx.prod++;
+	if (!lost) {
+		/* Field by field: padding must not carry our stack to the
+		 * peer.
+		 */
+		rsp = &iddr_back_slot(q, q->tx.prod)->rsp;
+		rsp->id = req->id;
+		rsp->operation = req->operation;
+		rsp->status = req->status;
+		q->tx.prod++;
+	}
 	/* Before publishing: the peer may send its next at once. */
 	req->next = bq->free;
 	bq->free = req;
@@ -719,7 +738,8 @@ static int iddr_back_drain(struct iddr_queue *q)
 	/* The device may have got another size; the peer is told in time. */
 	sectors = bdev_nr_sectors(bq->bdev);
 	if (unlikely(sectors != bq->limits.sectors)) {
-		bq->limits.sectors = sectors;
+		if (!iddr_back_device_is_gone(bq))
+			bq->limits.sectors = sectors;
 		iddr_bdisk_resized(bq->disk);
 	}
 

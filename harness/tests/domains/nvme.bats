@@ -28,7 +28,7 @@ teardown() {
 	# What the IOMMU has kept the device from.
 	faults=$(dom0 'xl dmesg -c | grep -iE "vt-d.*(fault|error)|dmar.*fault" || true')
 	[[ -z $faults ]] || echo "Xen: $faults"
-	kernel_logs_clean && [[ -z $faults ]]
+	kernel_logs_clean "${provoked:-}" && [[ -z $faults ]]
 }
 
 # interrupts: how many the controller's queues for I/O have raised in the storage domain.
@@ -105,6 +105,30 @@ events() {
 	detach "$DISK"
 	storage 'dmsetup --noudevrules --noudevsync remove named'
 	attach "$DISK" "$TARGET"
+}
+
+@test "the driver is unbound from the controller under load: no error reaches the application, and the disk goes on when it is attached anew" {
+	background_load "$DISK"
+	storage 'cd /sys/bus/pci/drivers/nvme; device=$(echo 0000:*); echo "$device" >unbind; echo "$device" >/run/device'
+	app 'for ((i = 0; i < 100; i++)); do
+		[[ $(</sys/block/$1/iddr/state) != parked ]] || break
+		sleep 0.1
+	     done
+	     [[ $(</sys/block/$1/iddr/state) == parked && ! -e /tmp/load && $(</sys/block/$1/size) != 0 ]]' "$DISK"
+	# The back end has nothing to serve, and does not offer it.
+	sleep 1
+	app '[[ $(</sys/block/$1/iddr/state) == parked ]]' "$DISK"
+	# As long as that has it open its name is taken.
+	detach "$DISK"
+	storage 'echo "$(</run/device)" >/sys/bus/pci/drivers/nvme/bind
+		for ((i = 0; i < 100; i++)); do
+			[[ ! -b $1 ]] || exit 0
+			sleep 0.1
+		done
+		exit 1' "$TARGET"
+	attach "$DISK" "$TARGET"
+	load_was_good
+	provoked="nvme0n1 has gone|back end of $DISK is gone"
 }
 
 @test "DMA to memory that is not the domain's: the IOMMU keeps it out, and Xen says so; of what was read that page is missing, and all goes on" {
