@@ -173,7 +173,10 @@ faults_app_alone() {
 		in_dom dom0 xl create -q "$cfg" "pci=['$(nvme_address storage)']" "extra='$extra $NVME_GUEST_ARGS'" </dev/null >&2 ||
 			testbed_lost "when the application domain was to have the controller"
 		domain_wait app 8>&-
-		in_dom app sh -c 'modprobe xen-pcifront && insmod /iddr/modules/iddr_msix.ko && modprobe nvme poll_queues=1' </dev/null
+		# Drivers are bound by hand there.
+		in_dom app sh -c 'modprobe xen-pcifront && echo pci-0 >/sys/bus/xen/drivers/pcifront/bind &&
+			insmod /iddr/modules/iddr_msix.ko && modprobe nvme poll_queues=1' </dev/null ||
+			testbed_lost "when the application domain was to load the controller's driver"
 		FAULTS_DISK=nvme0n1
 	fi
 	# shellcheck disable=SC2016 # the domain's shell expands these
