@@ -42,10 +42,12 @@ static void iddr_back_complain(struct iddr_bqueue *bq,
 /*
  * Has the device gone: been unplugged, or left by its driver? What it has not done
  * then fails, and the disk has no size any more (blk_mark_disk_dead(), del_gendisk()).
+ * Any context.
  */
 static bool iddr_back_device_is_gone(const struct iddr_bqueue *bq)
 {
-	return bq->limits.sectors && !bdev_nr_sectors(bq->bdev);
+	/* The thread may be at changing it. */
+	return READ_ONCE(bq->limits.sectors) && !bdev_nr_sectors(bq->bdev);
 }
 
 /*
@@ -739,7 +741,7 @@ static int iddr_back_drain(struct iddr_queue *q)
 	sectors = bdev_nr_sectors(bq->bdev);
 	if (unlikely(sectors != bq->limits.sectors)) {
 		if (!iddr_back_device_is_gone(bq))
-			bq->limits.sectors = sectors;
+			WRITE_ONCE(bq->limits.sectors, sectors);
 		iddr_bdisk_resized(bq->disk);
 	}
 

@@ -38,9 +38,9 @@
 #define IDDR_QUARANTINE_EXIT_MS	10000
 #define IDDR_QUARANTINE_LOOK_MS	250
 /*
- * Set aside for data, whose pages the kernel gets back the sooner. Rings have their own: they
- * are what a peer unmaps last, so that a parked disk does not wait too short
- * where memory is.
+ * Set aside for data. Rings have their own (iddr_quarantine_reserve()): they are
+ * what a peer unmaps last, and what a parked disk must wait for even where memory
+ * is short.
  */
 #define IDDR_QUARANTINE_RESERVE	256
 

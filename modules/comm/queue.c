@@ -634,8 +634,8 @@ EXPORT_SYMBOL_GPL(iddr_queue_stop);
 
 /*
  * As iddr_queue_stop(), but the thread waits for the next connection: who makes one
- * may be what kthreadd waits for, where that has to get memory first. Not for a thread that is
- * frozen with the others: it would not be.
+ * may be what kthreadd waits for, where that has to get memory first. Not for a
+ * thread that is frozen with the others: parked, it would not be.
  */
 void iddr_queue_park(struct iddr_queue *q)
 {

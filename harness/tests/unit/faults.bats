@@ -266,7 +266,7 @@ faults() {
 # noticed NAME CAUSE...: the supervisor's messages.
 noticed() {
 	printf 'iddr-supervise: watching iddr-storage (4)\n' >"$BATS_TEST_TMPDIR/cells/$1/supervise.log"
-	((!$#)) || printf 'iddr-supervise: iddr-storage (4): %s\n' "${@:2}" recovered >>"$BATS_TEST_TMPDIR/cells/$1/supervise.log"
+	printf 'iddr-supervise: iddr-storage (4): %s\n' "${@:2}" recovered >>"$BATS_TEST_TMPDIR/cells/$1/supervise.log"
 }
 
 @test "whatever the supervisor notices without a fault, or besides it, is a false alarm" {
