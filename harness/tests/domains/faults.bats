@@ -151,6 +151,22 @@ fault_module() {
 	      exit 1'
 }
 
+@test "while the toolstack takes a PCI device from it, the domain is replaced when its pulse stops, before that is a hang" {
+	in_full 40
+	local id
+	supervisor_ends
+	supervisor dom dom0 iddr-supervise --config /boot/iddr/storage.cfg --hang 600
+	id=$(dom0 'xl domid iddr-storage')
+	# As libxl does.
+	dom0 'xenstore-write "/local/domain/0/backend/pci/$1/0/state-0" 5' "$id"
+	# One that goes on, with other devices.
+	sleep 5
+	rows_are 0
+	storage 'pkill -STOP -x iddr-pulse'
+	recovered 1 hang
+	dom0 'xenstore-rm "/local/domain/0/backend/pci/$1" || ! xenstore-exists "/local/domain/0/backend/pci/$1"' "$id"
+}
+
 @test "the back end is not told of a request, nor would be of others: it stands still, and so does its domain's pulse" {
 	in_full 40
 	supervisor_ends
