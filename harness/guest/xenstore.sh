@@ -12,6 +12,9 @@ xs_values=() xs_reason='' xs_changes=() xs_next=0
 # Seconds: some years.
 XS_FOREVER=99999999
 
+# The reason if the process that was asked has ended.
+XS_ENDED='the process that talks to xenstore has ended'
+
 # xs_open PROGRAM: start iddr-xenstore, or iddr-xl.
 xs_open() {
 	# It ends when it is no more needed, and not in the midst of something.
@@ -20,7 +23,8 @@ xs_open() {
 		exec "$1"
 	}
 	# Bash's own variables go with the process.
-	xs_out=${XS[0]} xs_in=${XS[1]}
+	# shellcheck disable=SC2153 # this is bash's, too
+	xs_out=${XS[0]} xs_in=${XS[1]} xs_pid=$XS_PID
 	# Said by xs_ended instead.
 	trap '' PIPE
 }
@@ -31,13 +35,14 @@ xs_close() {
 	xs_in=
 }
 
-# xs_ended: it should not have.
+# xs_ended: it should not have. Who goes on with another one, which watches nothing yet, has a function of this name: what was asked of the one
+# before has failed then.
 xs_ended() {
-	printf '%s: error: the process that talks to xenstore has ended\n' "${0##*/}" >&2
+	printf '%s: error: %s\n' "${0##*/}" "$XS_ENDED" >&2
 	exit 1
 }
 
-# xs_frame [SECONDS]: read a frame: set xs_kind and xs_fields, or return false when the time is over.
+# xs_frame [SECONDS]: read a frame: set xs_kind and xs_fields, or return 1 when the time is over, 2 when nothing more will come.
 xs_frame() {
 	local - head body='' rc=0
 	# The numbers are of bytes.
@@ -45,10 +50,10 @@ xs_frame() {
 	set -f
 	read -r -N 8 -u "$xs_out" -t "${1:-$XS_FOREVER}" head || rc=$?
 	((rc <= 128)) || return 1
-	((rc == 0)) || xs_ended
-	if ((10#${head:1})); then
-		read -r -N "$((10#${head:1}))" -u "$xs_out" body || xs_ended
+	if ((rc == 0 && 10#${head:1})); then
+		read -r -N "$((10#${head:1}))" -u "$xs_out" body || rc=1
 	fi
+	((rc == 0)) || return 2
 	xs_kind=${head:0:1}
 	# shellcheck disable=SC2206 # it is to be split
 	xs_fields=($body)
@@ -64,20 +69,26 @@ xs() {
 		xs_reason="an argument has a tab or a line's end in it"
 		return 1
 	fi
-	printf '%s\n' "$line" >&"$xs_in" || xs_ended
-	while xs_frame; do
-		case $xs_kind in
-		w) xs_changes+=("${xs_fields[@]}") ;;
-		=)
-			xs_values=("${xs_fields[@]}")
-			return 0
-			;;
-		*)
-			xs_reason=${xs_fields[0]}
-			return 1
-			;;
-		esac
-	done
+	if printf '%s\n' "$line" >&"$xs_in"; then
+		while xs_frame; do
+			case $xs_kind in
+			w) xs_changes+=("${xs_fields[@]}") ;;
+			=)
+				xs_values=("${xs_fields[@]}")
+				return 0
+				;;
+			*)
+				xs_reason=${xs_fields[0]}
+				return 1
+				;;
+			esac
+		done
+	fi
+	xs_ended
+	# shellcheck disable=SC2317 # who has another xs_ended comes here
+	xs_values=() xs_reason=$XS_ENDED
+	# shellcheck disable=SC2317
+	return 1
 }
 
 # xs_forget: what has come and was not asked for is of no interest any more.
@@ -85,11 +96,14 @@ xs_forget() {
 	xs_changes=() xs_next=0
 }
 
-# xs_change [SECONDS]: wait for a change of what is watched; set xs_path, or return false when the time is over.
+# xs_change [SECONDS]: wait for a change of what is watched; set xs_path, or return false when the time is over, or nothing more would have come.
 xs_change() {
 	if ((xs_next == ${#xs_changes[@]})); then
 		# shellcheck disable=SC2119 # its own arguments
-		xs_frame "$@" || return 1
+		xs_frame "$@" || {
+			(($? == 1)) || xs_ended
+			return 1
+		}
 		xs_changes=("${xs_fields[@]}") xs_next=0
 	fi
 	xs_path=${xs_changes[xs_next++]}

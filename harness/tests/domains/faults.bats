@@ -155,7 +155,7 @@ fault_module() {
 	in_full 40
 	local id
 	supervisor_ends
-	supervisor dom dom0 iddr-supervise --config /boot/iddr/storage.cfg --hang 600
+	HANG=600 supervisor dom dom0 iddr-supervise --config /boot/iddr/storage.cfg
 	id=$(dom0 'xl domid iddr-storage')
 	# As libxl does.
 	dom0 'xenstore-write "/local/domain/0/backend/pci/$1/0/state-0" 5' "$id"
@@ -317,6 +317,14 @@ file_disk() {
 	spare_waits
 	storage 'dmesg -C'
 	provoked="back end of $DISK is gone|$DISK: waits until domain|not answered for 5 s"
+}
+
+@test "what does the toolstack's work for the supervisor ends, as the domain does: another one goes on, and is told" {
+	in_full 30
+	spare_waits
+	dom0 'pid=$(pgrep -x iddr-xl); kill -STOP "$pid"; xl destroy iddr-storage; kill -SEGV "$pid"; kill -CONT "$pid"'
+	recovered "$((5 + 2 * STOPPED))" death
+	grep -q 'has ended: another one goes on' "$BATS_FILE_TMPDIR/log"
 }
 
 @test "the supervisor is killed while the standby takes over, or while a domain boots, sooner or later: the next one ends what it has begun" {

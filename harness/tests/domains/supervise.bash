@@ -6,10 +6,10 @@
 #
 # shellcheck disable=SC2016,SC2034,SC2154 # the domains' shells expand what is in single quotes; tests use and set the variables
 
-# supervisor COMMAND...: start it so.
+# supervisor COMMAND...: start it so, with HANG seconds until a silent domain hangs.
 supervisor() {
 	set -m
-	"$@" --hang 6 --limit 0 --backoff 0 >"$BATS_FILE_TMPDIR/rows" 2>"$BATS_FILE_TMPDIR/log" </dev/null 3>&- &
+	"$@" --hang "${HANG:-6}" --limit 0 --backoff 0 >"$BATS_FILE_TMPDIR/rows" 2>"$BATS_FILE_TMPDIR/log" </dev/null 3>&- &
 	set +m
 	echo "$!" >"$BATS_FILE_TMPDIR/pid"
 	rows_are 0
