@@ -96,13 +96,15 @@ xs_forget() {
 	xs_changes=() xs_next=0
 }
 
-# xs_change [SECONDS]: wait for a change of what is watched; set xs_path, or return false when the time is over, or nothing more would have come.
+# xs_change [SECONDS]: wait for a change of what is watched; set xs_path, to nothing if there is another process now, or return false when the time is over.
 xs_change() {
 	if ((xs_next == ${#xs_changes[@]})); then
-		# shellcheck disable=SC2119 # its own arguments
+		# shellcheck disable=SC2119,SC2317 # its own arguments; who has another xs_ended goes on
 		xs_frame "$@" || {
-			(($? == 1)) || xs_ended
-			return 1
+			(($? == 2)) || return 1
+			xs_ended
+			xs_path=
+			return
 		}
 		xs_changes=("${xs_fields[@]}") xs_next=0
 	fi
