@@ -50,10 +50,10 @@ xs_frame() {
 	set -f
 	read -r -N 8 -u "$xs_out" -t "${1:-$XS_FOREVER}" head || rc=$?
 	((rc <= 128)) || return 1
-	if ((rc == 0 && 10#${head:1})); then
-		read -r -N "$((10#${head:1}))" -u "$xs_out" body || rc=1
-	fi
 	((rc == 0)) || return 2
+	if ((10#${head:1})); then
+		read -r -N "$((10#${head:1}))" -u "$xs_out" body || return 2
+	fi
 	xs_kind=${head:0:1}
 	# shellcheck disable=SC2206 # it is to be split
 	xs_fields=($body)

@@ -343,3 +343,35 @@ noticed() {
 	[[ $output == *"not a number"* ]]
 	run -2 "$TOP/harness/guest/iddr-supervise" --config /dev/null --hang 0
 }
+
+@test "the process that talks to xenstore ends: what it was asked has failed, the next one answers; or that is the end" {
+	local script
+	# It answers from the second start on, and ends.
+	cat >"$BATS_TEST_TMPDIR/tool" <<-'EOS'
+		#!/bin/bash
+		read -r _
+		[[ ! -e ${0%/*}/begun ]] || printf '=0000002ok' 2>/dev/null
+		touch "${0%/*}/begun"
+	EOS
+	chmod +x "$BATS_TEST_TMPDIR/tool"
+	# shellcheck disable=SC2016 # that shell expands it
+	script='set -euo pipefail
+		. "$1/harness/guest/xenstore.sh"
+		[[ -n $2 ]] || xs_ended() {
+			wait "$xs_pid" || true
+			xs_open "$tool"
+		}
+		tool=$3
+		xs_open "$tool"
+		! xs read /a || exit 3
+		echo "$xs_reason"
+		xs read /a
+		echo "${xs_values[@]}"
+		xs_change 10
+		echo "changed: ${xs_path:-nothing}"'
+	run -0 bash -c "$script" own "$TOP" '' "$BATS_TEST_TMPDIR/tool"
+	[ "$output" = $'the process that talks to xenstore has ended\nok\nchanged: nothing' ]
+	rm "$BATS_TEST_TMPDIR/begun"
+	run -1 bash -c "$script" none "$TOP" 1 "$BATS_TEST_TMPDIR/tool"
+	[ "$output" = 'none: error: the process that talks to xenstore has ended' ]
+}
