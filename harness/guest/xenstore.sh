@@ -12,7 +12,7 @@ xs_values=() xs_reason='' xs_changes=() xs_next=0
 # Seconds: some years.
 XS_FOREVER=99999999
 
-# The reason if the process that was asked has ended.
+# The reason if the process that was asked has ended, of a command that must not be repeated without a look.
 XS_ENDED='the process that talks to xenstore has ended'
 
 # xs_open PROGRAM: start iddr-xenstore, or iddr-xl.
@@ -36,7 +36,7 @@ xs_close() {
 }
 
 # xs_ended: it should not have. Who goes on with another one, which watches nothing yet, has a function of this name: what was asked of the one
-# before has failed then.
+# before is asked again, or has failed then.
 xs_ended() {
 	printf '%s: error: %s\n' "${0##*/}" "$XS_ENDED" >&2
 	exit 1
@@ -84,11 +84,16 @@ xs() {
 			esac
 		done
 	fi
+	IFS=$' \t\n'
 	xs_ended
-	# shellcheck disable=SC2317 # who has another xs_ended comes here
-	xs_values=() xs_reason=$XS_ENDED
-	# shellcheck disable=SC2317
-	return 1
+	# shellcheck disable=SC2317 # who has another xs_ended goes on
+	case $1 in
+	read | list | tree | write | rm | domid | state | fenced | unfence) xs "$@" ;;
+	*)
+		xs_values=() xs_reason=$XS_ENDED
+		return 1
+		;;
+	esac
 }
 
 # xs_forget: what has come and was not asked for is of no interest any more.

@@ -344,7 +344,7 @@ noticed() {
 	run -2 "$TOP/harness/guest/iddr-supervise" --config /dev/null --hang 0
 }
 
-@test "the process that talks to xenstore ends: what it was asked has failed, the next one answers; or that is the end" {
+@test "the process that talks to xenstore ends: the next one answers what can be asked twice, else it has failed; or that is the end" {
 	local script
 	# It answers from the second start on, and ends.
 	cat >"$BATS_TEST_TMPDIR/tool" <<-'EOS'
@@ -358,20 +358,25 @@ noticed() {
 	script='set -euo pipefail
 		. "$1/harness/guest/xenstore.sh"
 		[[ -n $2 ]] || xs_ended() {
+			local first second
 			wait "$xs_pid" || true
+			read -r first second <<<"1 2"
+			echo "ended ($second)"
 			xs_open "$tool"
 		}
 		tool=$3
 		xs_open "$tool"
-		! xs read /a || exit 3
+		[[ -n $2 ]] || ! xs fence 1 || exit 3
 		echo "$xs_reason"
 		xs read /a
+		echo "${xs_values[@]}"
+		xs read /b
 		echo "${xs_values[@]}"
 		xs_change 10
 		echo "changed: ${xs_path:-nothing}"'
 	run -0 bash -c "$script" own "$TOP" '' "$BATS_TEST_TMPDIR/tool"
-	[ "$output" = $'the process that talks to xenstore has ended\nok\nchanged: nothing' ]
+	[ "$output" = $'ended (2)\nthe process that talks to xenstore has ended\nok\nended (2)\nok\nended (2)\nchanged: nothing' ]
 	rm "$BATS_TEST_TMPDIR/begun"
 	run -1 bash -c "$script" none "$TOP" 1 "$BATS_TEST_TMPDIR/tool"
-	[ "$output" = 'none: error: the process that talks to xenstore has ended' ]
+	[ "$output" = $'\nnone: error: the process that talks to xenstore has ended' ]
 }
