@@ -4,7 +4,7 @@
 # line) and, from beside each, the supervisor's row and messages, the load's figures, and what was left afterwards. The names of faults
 # after which a supervisor has nothing to do are in -v passing=NAMES, with blanks between.
 #
-#	driver_kernel        died, hung or survived, as the supervisor saw it; - where it is the application's own
+#	driver_kernel        died (or was destroyed), hung or survived, as the supervisor saw it; - where it is the application's own
 #	application_kernel   survived, silent (its domain is there and does not answer) or gone
 #	application          unaware (nothing but delay), errors, damaged (the disk did not hold what it should), stuck (requests that
 #	                     never ended, or no verdict) or gone
@@ -123,7 +123,7 @@ function row(    driver, application, failed, outage) {
 	read_messages(dir "supervise.log")
 	read_pairs(dir "rest.tsv")
 	read_rate(dir "timeline.tsv")
-	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" ? "died" : value["cause"] == "hang" ? "hung" : "survived"
+	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" || value["fault"] == "destroy" && value["cause"] == "hang" ? "died" : value["cause"] == "hang" ? "hung" : "survived"
 	failed = figure("writes_failed reads_failed flushes_failed")
 	if (value["application_kernel"] != "survived")
 		application = "gone"
