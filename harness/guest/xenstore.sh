@@ -9,9 +9,6 @@
 # What the last command answered, the reason if it could not be done, and the changes that have come, of which some have been asked for.
 xs_values=() xs_reason='' xs_changes=() xs_next=0
 
-# Seconds: some years.
-XS_FOREVER=99999999
-
 # The reason if the process that was asked has ended, of a command that must not be repeated without a look.
 XS_ENDED='the process that talks to xenstore has ended'
 
@@ -44,17 +41,26 @@ xs_ended() {
 
 # xs_frame [SECONDS]: read a frame: set xs_kind and xs_fields, or return 1 when the time is over, 2 when nothing more will come.
 xs_frame() {
-	local - head body='' rc=0
+	local - kind length body='' rc=0
 	# The numbers are of bytes.
 	local IFS=$'\x1f' LC_ALL=C
 	set -f
-	read -r -N 8 -u "$xs_out" -t "${1:-$XS_FOREVER}" head || rc=$?
-	((rc <= 128)) || return 1
-	((rc == 0)) || return 2
-	if ((10#${head:1})); then
-		read -r -N "$((10#${head:1}))" -u "$xs_out" body || return 2
+	# One byte, as long as there is a limit: when the time is over in the midst of more, be it that the clock is set, bash gives what it
+	# has read already to the next read, whatever that is of. That byte is there all the same.
+	if (($#)); then
+		read -r -N 1 -u "$xs_out" -t "$1" kind || rc=$?
+	else
+		read -r -N 1 -u "$xs_out" kind || rc=$?
 	fi
-	xs_kind=${head:0:1}
+	if [[ -z $kind ]]; then
+		((rc > 128)) && return 1
+		return 2
+	fi
+	read -r -N 7 -u "$xs_out" length || return 2
+	if ((10#$length)); then
+		read -r -N "$((10#$length))" -u "$xs_out" body || return 2
+	fi
+	xs_kind=$kind
 	# shellcheck disable=SC2206 # it is to be split
 	xs_fields=($body)
 }

@@ -138,6 +138,18 @@ fault_module() {
 	run ! grep 'libxl: error' "$BATS_FILE_TMPDIR/log"
 }
 
+@test "dom0's clock is set, to and fro: nobody hangs for that, and the supervisor goes on" {
+	local i
+	for i in 1 2 3; do
+		dom0 'date -s "@$(($(date +%s) + 60))" >/dev/null'
+		sleep 2
+		dom0 'date -s "@$(($(date +%s) - 60))" >/dev/null'
+		sleep 2
+	done
+	rows_are 1
+	run ! grep -E 'hangs|: hang|error' "$BATS_FILE_TMPDIR/log"
+}
+
 @test "a second supervisor of the same storage domain is refused; the first ends with the command that began it" {
 	run -1 "$IDDR" supervise
 	[[ $output == *'there is a supervisor already, process '* ]]
