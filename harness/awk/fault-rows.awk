@@ -123,7 +123,13 @@ function row(    driver, application, failed, outage) {
 	read_messages(dir "supervise.log")
 	read_pairs(dir "rest.tsv")
 	read_rate(dir "timeline.tsv")
-	driver = value["arrangement"] == "monolithic" ? "-" : value["cause"] == "death" || value["fault"] == "destroy" && value["cause"] == "hang" ? "died" : value["cause"] == "hang" ? "hung" : "survived"
+	driver = "survived"
+	if (value["arrangement"] == "monolithic")
+		driver = "-"
+	else if (value["cause"] == "hang")
+		driver = value["fault"] == "destroy" ? "died" : "hung"
+	else if (value["cause"] == "death")
+		driver = "died"
 	failed = figure("writes_failed reads_failed flushes_failed")
 	if (value["application_kernel"] != "survived")
 		application = "gone"

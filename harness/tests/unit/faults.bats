@@ -52,6 +52,15 @@ field() {
 	[ "$(rows | cut -f 28-34 | tail -n 1)" = "$(printf '%s\n' - - - - - - - | paste -s)" ]
 }
 
+@test "a domain that was destroyed has died, whichever sign of it the supervisor believed; one that hangs has not" {
+	cell a destroy isolated survived
+	truth a 0 15500
+	incident a hang 1000 1100 1400 2000 14000 15000 15200
+	[ "$(rows | field driver_kernel)" = died ]
+	cell a loop isolated survived
+	[ "$(rows | field driver_kernel)" = hung ]
+}
+
 @test "what grows from one fault to the next is found, what only varies is not; cells in the order in which they ran" {
 	local i
 	for ((i = 1; i <= 12; i++)); do
