@@ -55,9 +55,25 @@ disk_detach() {
 	# (iddr-supervise). The disk goes first: a spare would be replaced.
 	# shellcheck disable=SC2016 # dom0's shell expands these
 	testbed_exec dom0 bash -c '
-		first=$2 others=()
+		dom=$1 first=$4 name=$2 force=${6:-} others=()
+		app=$(xl domid "$dom") || exit
+		# detach NUMBER [NAME]: who else is removing what is left of it may be quicker, which xl takes for an error.
+		detach() {
+			local back
+			back=$(xenstore-read "/libxl/$app/device/vbd/$1/backend" 2>/dev/null) || back=/
+			for _ in 1 2; do
+				! xl block-detach "$dom" "${2:-$1}" $force || return 0
+				! xenstore-exists "$back" || return 1
+			done
+			! xenstore-exists "/libxl/$app/device/vbd/$1"
+		}
 		if xenstore-exists /tool/iddr/spares; then
-			app=$(xl domid "$1") storage=$(xl domid "$3" 2>/dev/null) first=
+			# The supervisor may be attaching one.
+			for ((i = 0; i < 100; i++)); do
+				[[ $(xenstore-read /tool/iddr/spares) == *making ]] && pgrep -x iddr-supervise >/dev/null || break
+				sleep 0.1
+			done
+			storage=$(xl domid "$3" 2>/dev/null) first= name=
 			for n in "$4" "$5"; do
 				back=$(xenstore-read "/libxl/$app/device/vbd/$n/backend" 2>/dev/null) || continue
 				case $back in
@@ -66,12 +82,11 @@ disk_detach() {
 				esac
 			done
 		fi
-		[[ -z $first ]] || xl block-detach "$1" "$first" ${6:+"$6"} || exit
+		[[ -z $first ]] || detach "$first" "$name" || exit
 		for n in "${others[@]}"; do
-			# The supervisor does likewise.
-			xl block-detach "$1" "$n" ${6:+"$6"} || ! xenstore-exists "/libxl/$app/device/vbd/$n" || exit
+			detach "$n" || exit
 		done
-		[[ -n $first$others ]] || xl block-detach "$1" "$2" ${6:+"$6"}' \
+		[[ -n $first$others ]] || detach "$4" "$2"' \
 		detach "$(domain_name "$1")" "$2" "$(domain_name storage)" "$number" "$(disk_twin "$number")" "${3:-}" </dev/null >&2 || {
 		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2

@@ -91,7 +91,7 @@ trial_guest() {
 	printf '\xb0\x21\xe6\xf4\xf4' >"$dir/boot"
 	head -c 505 /dev/zero >>"$dir/boot"
 	printf '\x55\xaa' >>"$dir/boot"
-	[[ $1 != tcg ]] || limit=20
+	[[ $1 != tcg ]] || limit=60
 	timeout -k 1 "$limit" qemu-system-x86_64 -accel "$1" -m 16 -nodefaults -display none -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=1 \
 		-drive "file=$dir/boot,format=raw,if=ide,snapshot=on" \

@@ -11,7 +11,7 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	close_sessions
 }
 

@@ -15,7 +15,7 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	no_null_blk
 	# Of a test that failed.
 	detach xvdg 2>/dev/null || true
@@ -130,7 +130,13 @@ figure() {
 		sleep 0.1
 	     done
 	     grep -q realtime_ns /tmp/out || { cat /tmp/out; exit 1; }
-	     sleep 3
+	     # Not before it has flushed some times.
+	     read -r -a before </sys/block/xvdg/stat
+	     for ((i = 0; i < 600; i++)); do
+		read -r -a now </sys/block/xvdg/stat
+		((now[15] < before[15] + 30)) || break
+		sleep 0.1
+	     done
 	     kill -KILL "$!" || true
 	     wait "$!" || true
 	     cat /tmp/out'

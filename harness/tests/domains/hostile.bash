@@ -103,12 +103,24 @@ HOLDS='
 	}
 	# holds_only MODULE WHAT: the same, once it is WHAT; what is about to end gets 5 s.
 	holds_only() {
-		local i
+		local i now
 		for ((i = 0; i < 50; i++)); do
-			[[ $(holds "$1") != "$2" ]] || break
+			now=$(holds "$1")
+			[[ $now != "$2" ]] || break
 			sleep 0.1
 		done
-		holds "$1"
+		echo "$now"
+	}
+	# holds_now MODULE: the same, as it is twice in a row: fio closes its disk now and then, and opens it again.
+	holds_now() {
+		local i now before=
+		for ((i = 0; i < 50; i++)); do
+			now=$(holds "$1")
+			[[ $now != "$before" ]] || break
+			before=$now
+			sleep 0.1
+		done
+		echo "$now"
 	}
 '
 

@@ -25,7 +25,10 @@ setup() {
 
 teardown() {
 	# A failed test leaves the disk and our end's mode behind.
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || "$IDDR" detach "$DISK" --force || true
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || {
+		app '! mountpoint -q /mnt/t || umount -l /mnt/t'
+		"$IDDR" detach "$DISK" --force
+	} || true
 	data_path persistent
 	kernel_logs_clean "$provoked"
 }
@@ -163,7 +166,14 @@ file_system_is_right() {
 	local rounds=12 size=4m
 	[[ -z ${IDDR_FULL:-} ]] || rounds=50 size=16m
 	"$IDDR" attach "$DISK" /dev/ram0 block-iddr-back
-	aside storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
+	aside storage '# Not before there is I/O.
+		 cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
+		 read -r before <queue0/requests
+		 for ((i = 0; i < 300; i++)); do
+			read -r now <queue0/requests
+			((now < before + 30)) || break
+			sleep 0.1
+		 done
 		 for ((i = 0; i < $3; i++)); do
 			for m in $2; do
 				echo "$m" >mode; [[ $(<mode) == "$m" ]]

@@ -72,14 +72,6 @@ disk_gone() {
 		sleep 0.1
 	     done
 	     exit 1' "$DEVID"
-	# The storage domain's toolstack removes what is in xenstore of the back end. An xl that finds it
-	# there, waits for its state, and finds none, has failed.
-	dom0 'd=/local/domain/$(xl domid iddr-storage)/backend/vbd/$(xl domid iddr-app)/$1
-	      for ((i = 0; i < 100; i++)); do
-		xenstore-exists "$d" || exit 0
-		sleep 0.1
-	      done
-	      exit 1' "$DEVID"
 	# xl had given up; asked again, it removes what it keeps of the disk.
 	detach "$DISK"
 }

@@ -11,12 +11,14 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	close_sessions
 }
 
 teardown() {
 	app 'touch /tmp/stop'
+	# Those that a test which failed has set.
+	[[ -n ${BATS_TEST_COMPLETED:-} || ! -s $BATS_FILE_TMPDIR/watchdogs.storage ]] || watchdogs_reset || true
 	set_modes event event
 	kernel_logs_clean
 }
@@ -78,7 +80,7 @@ load_and_count() {
 }
 
 @test "modes change, each to each, 36 times on each side (full: 600) under verified load" {
-	local rounds=3
+	local rounds=3 requests
 	[[ -z ${IDDR_FULL:-} ]] || rounds=50
 	app 'rm -f /tmp/stop /tmp/fio.*
 	     (runs=0
@@ -88,7 +90,16 @@ load_and_count() {
 			{ touch /tmp/fio.failed; break; }
 		runs=$((runs + 1))
 	      done
-	      echo $runs >/tmp/fio.runs) </dev/null >/dev/null 2>&1 &' "$DISK"
+	      echo $runs >/tmp/fio.runs) </dev/null >/dev/null 2>&1 &
+	     # Not before it really does I/O.
+	     read -r before </sys/block/$1/iddr/queue0/requests
+	     for ((i = 0; i < 300; i++)); do
+		read -r now </sys/block/$1/iddr/queue0/requests
+		((now < before + 30)) || exit 0
+		sleep 0.1
+	     done
+	     exit 1' "$DISK"
+	requests=$(counter front requests 0)
 	aside storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
 		 for ((i = 0; i < $2; i++)); do
 			for m in adaptive spin event spin hybrid event hybrid adaptive event adaptive hybrid spin; do
@@ -105,12 +116,14 @@ load_and_count() {
 		done
 	     done' "$DISK" "$rounds"
 	wait "$pid"
+	# Some while they changed.
+	(($(counter front requests 0) > requests + 100))
 	app 'touch /tmp/stop
 	     for ((i = 0; i < 1200; i++)); do
-		[[ ! -e /tmp/fio.runs ]] || break
+		[[ ! -s /tmp/fio.runs ]] || break
 		sleep 0.1
 	     done
-	     [[ -e /tmp/fio.runs ]] || { echo "the load hangs: a wake-up was lost"; exit 1; }
+	     [[ -s /tmp/fio.runs ]] || { echo "the load hangs: a wake-up was lost"; exit 1; }
 	     [[ ! -e /tmp/fio.failed ]] || { cat /tmp/fio.out; exit 1; }
 	     (($(</tmp/fio.runs) >= 1))'
 }
@@ -127,13 +140,24 @@ WATCHDOGS='
 		shift
 	done'
 
+# watchdogs_reset: as they were.
+watchdogs_reset() {
+	local d
+	for d in app storage; do
+		# shellcheck disable=SC2046 # words
+		script_in "$d" "$WATCHDOGS" $(<"$BATS_FILE_TMPDIR/watchdogs.$d") >/dev/null
+		rm "$BATS_FILE_TMPDIR/watchdogs.$d"
+	done
+}
+
 @test "25 s of spinning on one vCPU, with and without I/O and beside a busy process, raise no lockup or stall" {
-	local pid d before_app before_storage
+	local pid d
 	set_modes spin spin
 	# The storage domain has one vCPU.
 	[[ $(storage 'nproc') == 1 ]]
-	before_app=$(app "$WATCHDOGS" 7 14 3500 14)
-	before_storage=$(storage "$WATCHDOGS" 7 14 3500 14)
+	for d in app storage; do
+		script_in "$d" "$WATCHDOGS" 7 14 3500 14 >"$BATS_FILE_TMPDIR/watchdogs.$d"
+	done
 	# A process beside the spinner must get its share, and the kernel's watchdogs stay quiet (teardown looks).
 	aside storage 'end=$((SECONDS + 8)); n=0
 		 while ((SECONDS < end)); do n=$((n + 1)); done
@@ -157,10 +181,7 @@ WATCHDOGS='
 		 echo "a task does not let go of the CPU"; exit 1'
 	sleep 15
 	verify_load --bs=4k --size=1m --iodepth=4
-	# shellcheck disable=SC2086 # words
-	app "$WATCHDOGS" $before_app
-	# shellcheck disable=SC2086 # words
-	storage "$WATCHDOGS" $before_storage
+	watchdogs_reset
 	for d in app storage; do
 		run script_in "$d" 'dmesg | grep -Ei "lockup|stall|hung|rcu:|blocked for more"'
 		((status == 1))

@@ -17,13 +17,15 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	close_sessions
 }
 
 teardown() {
 	[[ -z ${BATS_TEST_SKIPPED:-} ]] || return 0
 	local faults
+	# A test that failed may have left no disk, which the next one has not asked for.
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || { "$IDDR" detach "$DISK" --force; attach "$DISK" "$TARGET"; } || true
 	set_modes event event
 	# What the IOMMU has kept the device from.
 	faults=$(dom0 'xl dmesg -c | grep -iE "vt-d.*(fault|error)|dmar.*fault" || true')

@@ -15,7 +15,12 @@ teardown_file() {
 
 teardown() {
 	# A test that failed may have left it paused.
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || dom dom0 xl unpause iddr-storage </dev/null 2>/dev/null || true
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || {
+		dom dom0 xl unpause iddr-storage </dev/null 2>/dev/null || true
+		"$IDDR" detach "$DISK" --force || true
+		front_end || true
+		back_module || true
+	}
 	if app '[[ -e /sys/block/$1 ]]' "$DISK"; then
 		detach "$DISK" || true
 	fi
@@ -32,6 +37,11 @@ data_path() {
 # front_end ARGS: load the front end anew with module parameters; no disk is attached.
 front_end() {
 	app 'rmmod iddr_front && insmod /iddr/modules/iddr_front.ko "$@"' "$@"
+}
+
+# back_module ARGS: load the back end anew with module parameters; it serves nobody.
+back_module() {
+	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko "$@"' "$@"
 }
 
 # all_sizes: verified writes from a sector to more than a request holds (full: and sizes between), also from memory that is
@@ -102,7 +112,7 @@ all_sizes() {
 @test "a request of 16 MiB is one ring entry with max_segments=4096 on both sides" {
 	in_full 12
 	local n
-	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko max_segments=4096'
+	back_module max_segments=4096
 	front_end max_segments=4096
 	attach "$DISK" /dev/ram0
 	app 'echo 16384 >/sys/block/$1/queue/max_sectors_kb' "$DISK"
@@ -111,7 +121,7 @@ all_sizes() {
 	app 'dd if=/dev/$1 of=/dev/null bs=16M count=2 iflag=direct status=none' "$DISK"
 	(($(counter front requests 0) - n == 2))
 	detach "$DISK"
-	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko'
+	back_module
 	front_end
 }
 
@@ -145,7 +155,7 @@ all_sizes() {
 	     exit 1' "$DISK"
 	verify_load --bs=256k --size=2m --iodepth=4
 	detach "$DISK"
-	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko'
+	back_module
 	EXPECTED="back end of $DISK is gone"
 }
 

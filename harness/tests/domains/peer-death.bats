@@ -70,7 +70,8 @@ said_nothing() {
 		 if ls /sys/bus/xen-backend/devices/vbd-* 2>/dev/null; then exit 1; fi
 		 [[ $(cat /proc/[0-9]*/comm 2>/dev/null || true) != *iddrb/* ]]
 		 # Nothing of it holds the module or the device.
-		 rmmod iddr_back && insmod /iddr/modules/iddr_back.ko
+		 rmmod iddr_back
+		 insmod /iddr/modules/iddr_back.ko
 		 dd if=/dev/ram0 of=/dev/null bs=64k count=16 iflag=direct status=none'
 	said_nothing storage
 	said_nothing dom0

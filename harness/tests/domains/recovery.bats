@@ -27,7 +27,10 @@ teardown() {
 	app 'touch /tmp/stop
 	     # One that a failed test has left.
 	     [[ ! -e /sys/block/$1/iddr ]] || echo 1 >/sys/block/$1/iddr/remove 2>/dev/null || true' "$DISK"
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || detach "$DISK" || true
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || {
+		detach "$DISK"
+		dom0 'xl block-detach iddr-app "$1" 2>/dev/null' "$TWIN"
+	} || true
 	kernel_logs_clean "$provoked"
 }
 
@@ -113,7 +116,13 @@ rebind_front() {
 @test "the back end is unbound under load and bound again: nothing but delay, and what was in flight is issued again" {
 	local thread
 	parked_under_load
-	app 'cd /sys/block/$1/iddr; [[ ! -e mode && ! -e queue0 && -e identity ]]' "$DISK"
+	# The state is shown first.
+	app 'cd /sys/block/$1/iddr
+	     for ((i = 0; i < 100; i++)); do
+		[[ -e mode || -e queue0 ]] || break
+		sleep 0.05
+	     done
+	     [[ ! -e mode && ! -e queue0 && -e identity ]]' "$DISK"
 	# It waits: to make another may take memory that there is none of.
 	thread=$(front_threads)
 	sleep 2
@@ -214,9 +223,16 @@ flips() {
 	goes_on
 }
 
-# spare VDEV: attach a second device of the same disk, of that number, and wait until its back end is ready.
+# spare NUMBER: attach a second device of the same disk, of that number, and wait until its back end has described the disk, though
+# nobody asks yet: no disk comes of it.
 spare() {
-	dom0 'xl block-attach iddr-app "format=raw,vdev=$1,access=w,backend=iddr-storage,backendtype=phy,script=block-iddr,target=/dev/ram0"' "$1"
+	dom0 'xl block-attach iddr-app "format=raw,vdev=$1,access=w,backend=iddr-storage,backendtype=phy,script=block-iddr,target=/dev/ram0"
+	      d=/local/domain/$(xl domid iddr-storage)/backend/vbd/$(xl domid iddr-app)/$1
+	      for ((i = 0; i < 200; i++)); do
+		! xenstore-exists "$d/sectors" || exit 0
+		sleep 0.05
+	      done
+	      exit 1' "$1"
 	app '[[ $(ls /sys/block | grep -c ^xvd) == 1 ]]'
 }
 
@@ -237,12 +253,7 @@ served_as() {
 	attach "$DISK" /dev/ram0
 	background_load "$DISK"
 	spare "$TWIN"
-	# Its back end has described the disk, though nobody asks yet.
 	dom0 'd=/local/domain/$(xl domid iddr-storage)/backend/vbd/$(xl domid iddr-app)
-	      for ((i = 0; i < 200; i++)); do
-		! xenstore-exists "$d/$1/sectors" || break
-		sleep 0.05
-	      done
 	      for key in state sectors sector-size feature-flush-cache feature-persistent feature-max-indirect-segments; do
 		a=$(xenstore-read "$d/$1/$key") b=$(xenstore-read "$d/$2/$key")
 		[[ $key:$a == state:2 || $key:$a == "$key:$b" ]] || { echo "$key: $a, $b"; exit 1; }
@@ -256,7 +267,7 @@ served_as() {
 	dom0 'xl block-detach iddr-app "$1"' "$DEVID"
 	served_as "$TWIN"
 	# Held, it connects, and serves when it is let go.
-	spare "$DISK"
+	spare "$DEVID"
 	dom0 'xenstore-write "/local/domain/$(xl domid iddr-app)/device/vbd/$1/iddr-hold" 1' "$DEVID"
 	DEVID=$TWIN back_end unbind
 	in_state parked
@@ -330,7 +341,11 @@ served_as() {
 	storage 'modprobe -r brd; modprobe brd rd_nr=1 rd_size=65536'
 	# On the old device's keys, even the back end does not take it.
 	back_end bind
-	storage 'dmesg | grep -q "is not the disk any more that iddr-identity names"'
+	storage 'for ((i = 0; i < 100; i++)); do
+		! dmesg | grep -q "is not the disk any more that iddr-identity names" || exit 0
+		sleep 0.1
+	      done
+	      exit 1'
 	provoked+='|is not the disk any more that iddr-identity names'
 	detach "$DISK"
 	dom0 'xl block-attach iddr-app "format=raw,vdev=$1,access=w,backend=iddr-storage,backendtype=phy,script=block-iddr,target=/dev/ram0"' "$DISK"
@@ -472,7 +487,7 @@ storage_disk() {
 	for ((i = 0; i < rounds; i++)); do
 		case $((i % 3)) in
 		0) dom0 'xl destroy iddr-storage' ;;
-		1) storage '(sleep 0.2; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &' ;;
+		1) storage '(sleep 1; echo c >/proc/sysrq-trigger) </dev/null >/dev/null 2>&1 &' ;;
 		2) dom0 'xl reboot iddr-storage' ;;
 		esac
 		in_state parked

@@ -6,8 +6,14 @@
 #
 # shellcheck disable=SC2016,SC2034,SC2154 # the domains' shells expand what is in single quotes; tests use and set the variables
 
+# rows_known: for a test's setup: what has happened before is none of its incidents.
+rows_known() {
+	rows=$(($(wc -l <"$BATS_FILE_TMPDIR/rows") - 1))
+}
+
 # supervisor COMMAND...: start it so, with HANG seconds until a silent domain hangs.
 supervisor() {
+	rows=0
 	set -m
 	"$@" --hang "${HANG:-6}" --limit 0 --backoff 0 >"$BATS_FILE_TMPDIR/rows" 2>"$BATS_FILE_TMPDIR/log" </dev/null 3>&- &
 	set +m
@@ -28,6 +34,12 @@ rows_are() {
 		sleep 0.1
 	done
 	[[ $(wc -l <"$BATS_FILE_TMPDIR/rows") == "$(($1 + 1))" ]] || { cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
+}
+
+# another_row: wait until there is one more.
+another_row() {
+	rows=$((rows + 1))
+	rows_are "$rows"
 }
 
 # says TEXT: wait until the supervisor has said that.
@@ -59,10 +71,10 @@ load_goes_on() {
 	     exit 1' "$DISK"
 }
 
-# recovered N CAUSE: incident N was of that cause, and is over: its stages are in order, those that it has.
+# recovered CAUSE...: there was another incident, of one of these causes, which is over: its stages are in order, those that it has.
 recovered() {
-	rows_are "$1"
-	[[ $(field incident) == "$1" && $(field cause) == "$2" && $(field outcome) == recovered && $(field attempts) == 1 ]] ||
+	another_row
+	[[ $(field incident) == "$rows" && " $* " == *" $(field cause) "* && $(field outcome) == recovered && $(field attempts) == 1 ]] ||
 		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 	awk -F '\t' 'NR > 1 { last = 0; for (i = 3; i <= 10; i++) if ($i != "-") { if ($i !~ /^[0-9]+$/ || $i < last) exit 1; last = $i } }' "$BATS_FILE_TMPDIR/rows"
 	[[ $(field gone) != - && $(field device) != - && $(field completed) != - ]]

@@ -12,14 +12,17 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	no_null_blk
 	close_sessions
 }
 
 teardown() {
-	# A test that failed may have left it paused.
-	[[ -n ${BATS_TEST_COMPLETED:-} ]] || dom dom0 xl unpause iddr-storage </dev/null 2>/dev/null || true
+	# A test that failed may have left it paused, and the checker on the disk.
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || {
+		dom dom0 xl unpause iddr-storage </dev/null 2>/dev/null || true
+		dom app pkill -KILL -x iddr-truth </dev/null || true
+	}
 	set_modes event event
 	kernel_logs_clean "${EXPECTED:-}"
 }
@@ -108,7 +111,7 @@ figure() {
 }
 
 @test "a device that does not answer is given up; what was known still holds when it does" {
-	truth_aside --size 2m --seconds 0 --limit 2 --state /tmp/truth.state
+	truth_aside --size 2m --seconds 0 --limit 8 --state /tmp/truth.state
 	dom0 'xl pause iddr-storage'
 	app 'for ((i = 0; i < 200; i++)); do
 		! grep -q violations /tmp/truth.out || exit 0

@@ -14,7 +14,7 @@ setup_file() {
 }
 
 teardown_file() {
-	detach "$DISK"
+	let_go "$DISK"
 	close_sessions
 	# What comes after has one again, and no NVMe.
 	unset IDDR_APP_VCPUS IDDR_APP_DOMAINS BACKING

@@ -22,6 +22,10 @@ teardown_file() {
 	"$IDDR" up 3>&-
 }
 
+setup() {
+	rows_known
+}
+
 teardown() {
 	kernel_logs_clean "$provoked"
 }
@@ -35,12 +39,10 @@ standby_waits() {
 	      echo "no standby"; exit 1'
 }
 
-# taken_over N: incident N is over: the standby has taken the controller, and nothing was booted for it.
+# taken_over: that incident is over: the standby has taken the controller, and nothing was booted for it.
 taken_over() {
-	rows_are "$1"
 	# Where xl takes the device from a domain that is loaded, before it destroys it, that hangs first.
-	[[ $(field cause) == death || $(field cause) == hang ]]
-	recovered "$1" "$(field cause)"
+	recovered death hang
 	[[ $(field created) == - && $(field up) == - && $(field controller) != - ]]
 	[[ $(dom0 'xl pci-list iddr-storage') == *00:10.0* ]]
 }
@@ -48,14 +50,14 @@ taken_over() {
 @test "the storage domain is destroyed: the standby gets its controller and serves the disk" {
 	standby_waits
 	dom0 'fault-strike destroy iddr-storage iddr-agent'
-	taken_over 1
+	taken_over
 }
 
 @test "its driver panics: the next standby gets it" {
 	storage 'insmod /iddr/modules/iddr_fault.ko at=nvme_setup_cmd'
 	standby_waits
 	dom0 'fault-strike panic iddr-storage iddr-agent'
-	taken_over 2
+	taken_over
 }
 
 @test "the load has lost nothing" {

@@ -9,7 +9,7 @@ setup() {
 	TOP=$(cd -- "$BATS_TEST_DIRNAME/../../.." && pwd -P)
 	export TOP IDDR_BUILD=$BATS_TEST_TMPDIR/build IDDR_CACHE=$BATS_TEST_TMPDIR/cache
 	export TESTBED=qemu IDDR_ACCEL=tcg
-	unset IDDR_RUN
+	unset IDDR_RUN QEMU_MEMORY QEMU_CPUS IDDR_APP_MIB IDDR_RAMDISK_MIB IDDR_CPU_APP IDDR_CPU_STORAGE BACKING STANDBY
 }
 
 # lib SCRIPT: run SCRIPT in a bash that has the libraries.

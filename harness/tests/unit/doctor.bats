@@ -16,6 +16,9 @@ lib() {
 		for l in common packages sysroot image build nvme supervise testbed disks doctor; do
 			. "$TOP/harness/lib/$l.sh"
 		done
+		# What this machine has just now is not the matter.
+		[[ -n ${REAL_MEMORY:-} ]] || doctor_memory() { :; }
+		doctor_disk() { :; }
 		'"$1" lib "${@:2}"
 }
 
@@ -49,7 +52,7 @@ lib() {
 }
 
 @test "too little memory fails with a cure" {
-	run -1 lib 'testbed_is_dom0() { false; }; kvm_usable() { false; }; packages_missing() { :; }; QEMU_MEMORY=99999999; cmd_doctor'
+	REAL_MEMORY=1 run -1 lib 'testbed_is_dom0() { false; }; kvm_usable() { false; }; packages_missing() { :; }; QEMU_MEMORY=99999999; cmd_doctor'
 	[[ $output == *'FAIL  memory'*'QEMU_MEMORY'* ]]
 }
 

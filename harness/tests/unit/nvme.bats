@@ -8,7 +8,7 @@ setup() {
 	TOP=$(cd -- "$BATS_TEST_DIRNAME/../../.." && pwd -P)
 	export TOP IDDR_BUILD=$BATS_TEST_TMPDIR/build IDDR_CACHE=$BATS_TEST_TMPDIR/cache
 	export NVME_SYSFS=$BATS_TEST_TMPDIR/sys STUB=$BATS_TEST_TMPDIR/stub
-	unset IDDR_RUN TESTBED IDDR_ACCEL BACKING STANDBY NVME_PCI NVME_PCI_STANDBY IDDR_DOMAIN_TYPE IDDR_NVME_MIB
+	unset IDDR_RUN TESTBED IDDR_ACCEL BACKING STANDBY NVME_PCI NVME_PCI_STANDBY IDDR_DOMAIN_TYPE IDDR_NVME_MIB QEMU_MEMORY QEMU_CPUS IDDR_APP_MIB
 	export IDDR_RUN=$BATS_TEST_TMPDIR/run
 	mkdir -p "$STUB" "$IDDR_RUN"
 	# A Xen host with an IOMMU, a network card and an NVMe controller with a disk.
@@ -180,15 +180,15 @@ refused() {
 }
 
 @test "the doctor says whether there is NVMe passthrough" {
-	run -0 lib 'packages_missing() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\" name \"intel-iommu\""; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\" name \"intel-iommu\""; }; cmd_doctor'
 	[[ $output == *'ok    NVMe '* ]]
-	run -0 lib 'packages_missing() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\""; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\""; }; cmd_doctor'
 	[[ $output == *'no    NVMe '* ]]
 	export TESTBED=xen
-	run -0 lib 'packages_missing() { :; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
 	[[ $output == *'?     NVMe '*'here: 0000:04:00.0'* ]]
-	NVME_PCI=0000:04:00.0 run -0 lib 'packages_missing() { :; }; cmd_doctor'
+	NVME_PCI=0000:04:00.0 run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
 	[[ $output == *'ok    NVMe '* ]]
-	NVME_PCI=0000:03:00.0 run -0 lib 'packages_missing() { :; }; cmd_doctor'
+	NVME_PCI=0000:03:00.0 run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
 	[[ $output == *'no    NVMe '*'is no NVMe controller'* ]]
 }

@@ -124,11 +124,11 @@ setup() { pipeline_setup; }
 }
 
 @test "Ctrl-C keeps finished cells and leaves with 130" {
-	printf '%s\n' 'modes = stock native event spin' 'point = randread 4k 1,2,3,4,5,6,7,8' 'reps = 100' >"$IDDR_CONFIGS/experiments/long"
+	printf '%s\n' 'modes = stock native event spin' 'point = randread 4k 1,2,3,4,5,6,7,8' 'reps = 20' >"$IDDR_CONFIGS/experiments/long"
 	# A child of a shell without job control ignores SIGINT; env gives it back.
 	env --default-signal=INT "$IDDR" experiment long >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	pid=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		[[ ! -e $STUB/ran || $(wc -l <"$STUB/ran") -lt 5 ]] || break
 		sleep 0.05
 	done
@@ -153,7 +153,7 @@ setup() { pipeline_setup; }
 	printf '%s\n' 'modes = event spin' 'point = randread 4k 1' 'reps = 100' 'hog = dom0' >"$IDDR_CONFIGS/experiments/long"
 	"$IDDR" experiment long >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	pid=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		[[ ! -e $STUB/ran || $(wc -l <"$STUB/ran") -lt 3 ]] || break
 		sleep 0.05
 	done

@@ -27,7 +27,7 @@ setup() {
 truth() {
 	local status=$1 verb=$2
 	shift 2
-	run --separate-stderr "-$status" timeout 60 "$TRUTH" "$verb" disk ${BUFFERED:+"$BUFFERED"} --state state "$@"
+	run --separate-stderr "-$status" timeout 300 "$TRUTH" "$verb" disk ${BUFFERED:+"$BUFFERED"} --state state "$@"
 }
 
 # figure NAME: one of them.
@@ -204,12 +204,12 @@ plant() {
 	two_states
 	cp state state.new
 	cp disk.old disk
-	truth 1 run --resume --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1 --look 100
+	truth 1 run --resume --seconds 0 --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1 --look 100
 	(($(figure stale) + $(figure lost) == ${#CHANGED[@]} && $(figure violations) == ${#CHANGED[@]}))
 	(($(figure reads) == 8000 && $(figure writes) == 8000))
 	cp disk.old disk
 	cp state.new state
-	run --separate-stderr timeout 60 "$TRUTH" run disk ${BUFFERED:+"$BUFFERED"} --state state --resume --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1
+	run --separate-stderr timeout 300 "$TRUTH" run disk ${BUFFERED:+"$BUFFERED"} --state state --resume --seconds 0 --requests 8000 --read 0 --flush 0 --fua 0 --max-blocks 1 --depth 1
 	(($(figure reads) == 0 && $(figure violations) < ${#CHANGED[@]} / 4))
 }
 
