@@ -55,14 +55,14 @@ disk_detach() {
 	# (iddr-supervise). The disk goes first: a spare would be replaced.
 	# shellcheck disable=SC2016 # dom0's shell expands these
 	testbed_exec dom0 bash -c '
-		dom=$1 first=$4 name=$2 force=${6:-} others=()
+		dom=$1 force=${6:-} first= others=()
 		app=$(xl domid "$dom") || exit
-		# detach NUMBER [NAME]: who else is removing what is left of it may be quicker, which xl takes for an error.
+		# detach NUMBER: whoever else is removing what is left of it may be quicker, which xl takes for an error.
 		detach() {
 			local back
 			back=$(xenstore-read "/libxl/$app/device/vbd/$1/backend" 2>/dev/null) || back=/
 			for _ in 1 2; do
-				! xl block-detach "$dom" "${2:-$1}" $force || return 0
+				! xl block-detach "$dom" "$1" $force || return 0
 				! xenstore-exists "$back" || return 1
 			done
 			! xenstore-exists "/libxl/$app/device/vbd/$1"
@@ -73,7 +73,7 @@ disk_detach() {
 				[[ $(xenstore-read /tool/iddr/spares) == *making ]] && pgrep -x iddr-supervise >/dev/null || break
 				sleep 0.1
 			done
-			storage=$(xl domid "$3" 2>/dev/null) first= name=
+			storage=$(xl domid "$3" 2>/dev/null)
 			for n in "$4" "$5"; do
 				back=$(xenstore-read "/libxl/$app/device/vbd/$n/backend" 2>/dev/null) || continue
 				case $back in
@@ -82,11 +82,10 @@ disk_detach() {
 				esac
 			done
 		fi
-		[[ -z $first ]] || detach "$first" "$name" || exit
-		for n in "${others[@]}"; do
+		[[ -n $first$others ]] || first=$4
+		for n in $first "${others[@]}"; do
 			detach "$n" || exit
-		done
-		[[ -n $first$others ]] || detach "$4" "$2"' \
+		done' \
 		detach "$(domain_name "$1")" "$2" "$(domain_name storage)" "$number" "$(disk_twin "$number")" "${3:-}" </dev/null >&2 || {
 		(($? != 125)) || return 125
 		printf 'iddr: error: xl could not detach %s from %s; if it is in use it closes when its last user has closed it: run this again then\n' "$2" "$1" >&2

@@ -34,8 +34,11 @@ setup() {
 }
 
 teardown() {
+	local status=0
 	[[ -n ${BATS_TEST_COMPLETED:-} || $STOPPED == 0 ]] || file_disk resume || true
-	kernel_logs_clean "$provoked"
+	no_false_alarm || status=1
+	kernel_logs_clean "$provoked" || status=1
+	return "$status"
 }
 
 # killed_after SECONDS STANDBY: with the storage domain destroyed, the supervisor is killed so long after it has noticed, and the next one ends
@@ -49,7 +52,8 @@ killed_after() {
 	dom0 'kill -KILL "$(pgrep -o -x iddr-supervise)"; xenstore-exists /tool/iddr/incident' || unfinished=0
 	supervisor_ends
 	supervisor env STANDBY="$2" "$IDDR" supervise
-	rows_are "$unfinished"
+	rows=$unfinished
+	rows_are "$rows"
 	((unfinished == 0)) || [[ $(field cause) == unfinished && $(field outcome) == recovered && $(field device) != - ]] ||
 		{ cat "$BATS_FILE_TMPDIR"/{rows,log}; return 1; }
 	[[ $(dom0 'xl domid iddr-storage') != "$before" ]]

@@ -303,6 +303,11 @@ counter() {
 	esac
 }
 
+# back_module ARGS: load the back end anew with module parameters; it serves nobody.
+back_module() {
+	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko "$@"' "$@"
+}
+
 # null_blk KEY=VALUE...: make /dev/nullb0 in the storage domain: 64 MiB of memory, and what the
 # keys (files of null_blk's configfs directory) say.
 null_blk() {

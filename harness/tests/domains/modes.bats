@@ -82,23 +82,7 @@ load_and_count() {
 @test "modes change, each to each, 36 times on each side (full: 600) under verified load" {
 	local rounds=3 requests
 	[[ -z ${IDDR_FULL:-} ]] || rounds=50
-	app 'rm -f /tmp/stop /tmp/fio.*
-	     (runs=0
-	      until [[ -e /tmp/stop ]]; do
-		fio --name=v --filename=/dev/$1 --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
-			--size=2m --iodepth=16 --verify=crc32c --verify_fatal=1 >/tmp/fio.out 2>&1 ||
-			{ touch /tmp/fio.failed; break; }
-		runs=$((runs + 1))
-	      done
-	      echo $runs >/tmp/fio.runs) </dev/null >/dev/null 2>&1 &
-	     # Not before it really does I/O.
-	     read -r before </sys/block/$1/iddr/queue0/requests
-	     for ((i = 0; i < 300; i++)); do
-		read -r now </sys/block/$1/iddr/queue0/requests
-		((now < before + 30)) || exit 0
-		sleep 0.1
-	     done
-	     exit 1' "$DISK"
+	background_load "$DISK"
 	requests=$(counter front requests 0)
 	aside storage 'cd /sys/bus/xen-backend/devices/vbd-*-$1/iddr
 		 for ((i = 0; i < $2; i++)); do
@@ -118,14 +102,8 @@ load_and_count() {
 	wait "$pid"
 	# Some while they changed.
 	(($(counter front requests 0) > requests + 100))
-	app 'touch /tmp/stop
-	     for ((i = 0; i < 1200; i++)); do
-		[[ ! -s /tmp/fio.runs ]] || break
-		sleep 0.1
-	     done
-	     [[ -s /tmp/fio.runs ]] || { echo "the load hangs: a wake-up was lost"; exit 1; }
-	     [[ ! -e /tmp/fio.failed ]] || { cat /tmp/fio.out; exit 1; }
-	     (($(</tmp/fio.runs) >= 1))'
+	# It would hang if a wake-up were lost.
+	load_was_good
 }
 
 # A script for either domain: how soon, in seconds, its kernel complains of a CPU that lets nothing else run (twice the

@@ -39,11 +39,6 @@ front_end() {
 	app 'rmmod iddr_front && insmod /iddr/modules/iddr_front.ko "$@"' "$@"
 }
 
-# back_module ARGS: load the back end anew with module parameters; it serves nobody.
-back_module() {
-	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko "$@"' "$@"
-}
-
 # all_sizes: verified writes from a sector to more than a request holds (full: and sizes between), also from memory that is
 # not aligned to pages.
 all_sizes() {

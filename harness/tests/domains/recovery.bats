@@ -103,11 +103,6 @@ refused() {
 	load_waits
 }
 
-# back_module ARGS: load the back end anew with module parameters.
-back_module() {
-	storage 'rmmod iddr_back && insmod /iddr/modules/iddr_back.ko "$@"' "$@"
-}
-
 # rebind_front: as one does after a refusal.
 rebind_front() {
 	app 'cd /sys/bus/xen/drivers/iddr_front; echo vbd-$1 >unbind; echo vbd-$1 >bind' "$DEVID"

@@ -11,6 +11,11 @@ rows_known() {
 	rows=$(($(wc -l <"$BATS_FILE_TMPDIR/rows") - 1))
 }
 
+# no_false_alarm: for its teardown: if it has not failed, it has seen all incidents that there were.
+no_false_alarm() {
+	[[ -z ${BATS_TEST_COMPLETED:-} ]] || rows_are "$rows"
+}
+
 # supervisor COMMAND...: start it so, with HANG seconds until a silent domain hangs.
 supervisor() {
 	rows=0

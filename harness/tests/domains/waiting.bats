@@ -49,6 +49,17 @@ growth() {
 	printf '%s\n' "$((after - before))"
 }
 
+# least_growth SIDE COUNTER SCRIPT: the least of three times: on a machine that is kept busy a gap may be longer than a budget that is longer than
+# all others, and some that follow are not spun.
+least_growth() {
+	local least='' n
+	for _ in 1 2 3; do
+		n=$(growth "$@")
+		((n >= ${least:-n + 1})) || least=$n
+	done
+	printf '%s\n' "$least"
+}
+
 # Bursts with pauses of 0.2 s, which no budget below that bridges.
 PAUSED_LOAD='for i in 1 2 3 4 5 6 7 8 9 10; do dd if=/dev/$1 of=/dev/null bs=4k count=1 iflag=direct status=none; sleep 0.2; done'
 # Requests one after the other.
@@ -71,10 +82,9 @@ BUSY_LOAD='dd if=/dev/$1 of=/dev/null bs=4k count=300 iflag=direct status=none'
 	# Nor does it give up spinning when it has lost the CPU.
 	budget budget_max_us 1000000 front back
 	app "$BUSY_LOAD" "$DISK"
-	# Of 300. On a machine that is kept busy a gap may be longer than that, and some that follow are not spun.
-	(($(growth front notify_sent "$BUSY_LOAD") <= 30))
-	(($(growth back notify_sent "$BUSY_LOAD") <= 30))
-	(($(growth back sleeps "$BUSY_LOAD") <= 30))
+	(($(least_growth front notify_sent "$BUSY_LOAD") <= 1))
+	(($(least_growth back notify_sent "$BUSY_LOAD") <= 1))
+	(($(least_growth back sleeps "$BUSY_LOAD") <= 2))
 	(($(growth back spin_hits "$BUSY_LOAD") > 0))
 }
 

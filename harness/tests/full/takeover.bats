@@ -27,7 +27,10 @@ setup() {
 }
 
 teardown() {
-	kernel_logs_clean "$provoked"
+	local status=0
+	no_false_alarm || status=1
+	kernel_logs_clean "$provoked" || status=1
+	return "$status"
 }
 
 # standby_waits: wait until it is up.

@@ -46,6 +46,9 @@ lib() {
 			. "$TOP/harness/lib/$l.sh"
 		done
 		testbed_is_dom0() { [[ ${TESTBED:-} == xen ]]; }
+		# What this machine has just now is not the matter.
+		doctor_memory() { :; }
+		doctor_disk() { :; }
 		'"$1" lib "${@:2}"
 }
 
@@ -180,15 +183,15 @@ refused() {
 }
 
 @test "the doctor says whether there is NVMe passthrough" {
-	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\" name \"intel-iommu\""; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\" name \"intel-iommu\""; }; cmd_doctor'
 	[[ $output == *'ok    NVMe '* ]]
-	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\""; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; kvm_usable() { false; }; qemu-system-x86_64() { echo "name \"nvme\""; }; cmd_doctor'
 	[[ $output == *'no    NVMe '* ]]
 	export TESTBED=xen
-	run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
+	run -0 lib 'packages_missing() { :; }; cmd_doctor'
 	[[ $output == *'?     NVMe '*'here: 0000:04:00.0'* ]]
-	NVME_PCI=0000:04:00.0 run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
+	NVME_PCI=0000:04:00.0 run -0 lib 'packages_missing() { :; }; cmd_doctor'
 	[[ $output == *'ok    NVMe '* ]]
-	NVME_PCI=0000:03:00.0 run -0 lib 'packages_missing() { :; }; doctor_memory() { :; }; doctor_disk() { :; }; cmd_doctor'
+	NVME_PCI=0000:03:00.0 run -0 lib 'packages_missing() { :; }; cmd_doctor'
 	[[ $output == *'no    NVMe '*'is no NVMe controller'* ]]
 }
